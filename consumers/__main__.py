@@ -1,0 +1,43 @@
+"""`touchline consume touches|attribution|rejects`."""
+
+import asyncio
+
+import typer
+
+from consumers.app import run_consumer
+from process.life import run
+from schemas.settings import Settings
+from schemas.topics import Consumer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+consume = typer.Typer(no_args_is_help=True, help="Read the log into Postgres.")
+app.add_typer(consume, name="consume")
+
+
+def _start(consumer: Consumer) -> None:
+    async def main(settings: Settings, stop: asyncio.Event) -> None:
+        await run_consumer(consumer, settings, stop)
+
+    run(consumer, main)
+
+
+@consume.command()
+def touches() -> None:
+    """Hits become rows of `touches`."""
+    _start("touches")
+
+
+@consume.command()
+def attribution() -> None:
+    """Installs and events become rows, and installs are decided."""
+    _start("attribution")
+
+
+@consume.command()
+def rejects() -> None:
+    """What the edge refused, with its reasons."""
+    _start("rejects")
+
+
+if __name__ == "__main__":
+    app()

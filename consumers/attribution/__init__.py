@@ -1,0 +1,1 @@
+"""Installs and events → Postgres, and which touch caused each install."""

@@ -1,0 +1,132 @@
+"""The attribution consumer's first step: installs and events → rows, installs with what they look for."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from consumers.attribution.facts import conversion, probes
+from consumers.runner import Row, Stored
+from consumers.sources import Record
+from consumers.touches.country import Countries
+from schemas.codec import decode_conversion
+from schemas.devices import normal_os
+from schemas.errors import DeadLetter
+from schemas.events import Event, Install
+from schemas.ids import received_us
+from schemas.sql import load
+
+_encode = msgspec.json.Encoder().encode
+_UNSTORABLE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]")
+
+
+class ConversionsHandler:
+    """Stores installs and events once; a sender's retry is kept as a reject `duplicate`."""
+
+    def __init__(self, countries: Countries) -> None:
+        self._countries = countries
+
+    def decode(self, record: Record) -> Row:
+        """An install or an event. Raises DeadLetter."""
+        value = decode_conversion(record.value)
+        try:
+            received_us(value.id)
+        except ValueError as error:
+            raise DeadLetter("undecodable", str(error), subject=value.app) from None
+        return Row(record, value.id, value.app, value)
+
+    async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
+        """Insert what is new, with the keys of new installs."""
+        installs = [row.value for row in rows if isinstance(row.value, Install)]
+        events = [row.value for row in rows if isinstance(row.value, Event)]
+        new: set[str] = set()
+        if installs:
+            values = [_install_values(one, self._countries) for one in installs]
+            found = await connection.fetch(load("conversions")["insert_installs"], *zip(*values, strict=True))
+            new |= {str(row["id"]) for row in found}
+            keys = [(key, one.id) for one in installs if one.id in new for key in _keys(one)]
+            if keys:
+                await connection.execute(load("conversions")["insert_keys"], *zip(*keys, strict=True))
+        if events:
+            values = [_event_values(one) for one in events]
+            found = await connection.fetch(load("conversions")["insert_events"], *zip(*values, strict=True))
+            new |= {str(row["id"]) for row in found}
+        return Stored(len(new), await _duplicates(connection, rows, new))
+
+
+async def _duplicates(
+    connection: asyncpg.Connection, rows: Sequence[Row], new: set[str]
+) -> list[tuple[Row, str, str]]:
+    """Records that are neither new nor stand already: their install_id or event_id came before."""
+    others = [row for row in rows if row.id not in new]
+    if not others:
+        return []
+    found = await connection.fetch(load("conversions")["standing"], [row.id for row in others])
+    standing = {str(row["id"]) for row in found}
+    return [
+        (row, "duplicate", "install_id" if isinstance(row.value, Install) else "event_id")
+        for row in others
+        if row.id not in standing
+    ]
+
+
+def _keys(install: Install) -> Iterable[int]:
+    return {probe.key for probe in probes(conversion(install, received_us(install.id)))}
+
+
+def _install_values(install: Install, countries: Countries) -> tuple[object, ...]:
+    return (
+        install.app,
+        install.install_id,
+        install.id,
+        install.installed_us,
+        install.user_id,
+        install.preinstall_link,
+        _encode(install.ids).decode(),
+        normal_os(install.device.os),
+        _encode(install.device).decode(),
+        install.app_version,
+        _encode(install.referrer).decode() if install.referrer else None,
+        install.ip,
+        install.ua,
+        countries.country(install.ip) if install.ip else None,
+        ",".join(install.flags),
+    )
+
+
+def _event_values(event: Event) -> tuple[object, ...]:
+    return (
+        event.app,
+        event.event_id,
+        event.id,
+        event.name,
+        event.occurred_us,
+        event.install_id,
+        _encode(event.ids).decode(),
+        event.user_id,
+        event.revenue.micros if event.revenue else None,
+        event.revenue.currency if event.revenue else None,
+        _storable_json(_encode(event.params)),
+        event.ip,
+        event.ua,
+        ",".join(event.flags),
+    )
+
+
+def _storable_json(text: bytes) -> str:
+    """jsonb takes neither NUL nor lone surrogates: they become U+FFFD. Other JSON stays byte for byte."""
+    if not _UNSTORABLE.search(text):
+        return text.decode()
+    return _encode(_cleaned(msgspec.json.decode(text))).decode()
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(one) for one in value]
+    return value

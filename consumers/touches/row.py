@@ -1,0 +1,133 @@
+"""One hit → one row of `touches`: the query parsed, the device named, the match keys made. Pure."""
+
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from consumers.touches.country import Countries
+from consumers.touches.user_agent import from_hints, parse
+from schemas import keys
+from schemas.addresses import parse_address, touch_network
+from schemas.devices import OTHER
+from schemas.events import Hit
+from schemas.identifiers import device_ids, is_no_id, stored_digests
+from schemas.query import parse_query
+
+COLUMNS = (
+    "id",
+    "kind",
+    "mode",
+    "link",
+    "app",
+    "touched_us",
+    "click_id",
+    "external_click_id",
+    "ip",
+    "ua",
+    "os",
+    "os_version",
+    "brand",
+    "model",
+    "browser",
+    "language",
+    "country",
+    "query",
+    "params",
+    "headers",
+    "flags",
+    "device_sha1_key",
+    "device_md5_key",
+    "click_key",
+    "external_click_key",
+    "print_key",
+)
+
+CLICK_ID_NAMES = ("click_id", "clickId")
+ID_CHARS_MAX = 1024
+_OWN_COLUMNS = frozenset({"device_ip", "device_ua", "click_timestamp"})
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_encode = msgspec.json.Encoder().encode
+
+
+class TouchRow(NamedTuple):
+    """The values of COLUMNS, and the keys of further identifiers."""
+
+    values: tuple[object, ...]
+    more_keys: list[int]
+    touched_us: int
+
+
+def touch_row(hit: Hit, countries: Countries) -> TouchRow:
+    """Never raises for a decoded hit: what cannot be understood is stored raw and empty."""
+    parameters = parse_query(hit.query)
+    agent = parse(hit.ua)
+    # an S2S request carries its server's headers, not the device's
+    agent = from_hints(hit.headers if hit.mode != "s2s" else {}, agent)
+    network = parse_address(hit.ip) if hit.ip else None
+    print_network = touch_network(network) if network and agent.os != OTHER else None
+    sha1_key, md5_key, more_keys = _device_keys(hit, parameters)
+    click_id = next((parameters[name] for name in CLICK_ID_NAMES if parameters.get(name)), None)
+    external_click_id = parameters.get("external_click_id") or None
+    params = {name: value for name, value in parameters.items() if name not in _OWN_COLUMNS}
+    values = (
+        hit.id,
+        hit.kind,
+        hit.mode,
+        hit.link,
+        hit.app,
+        hit.touched_us,
+        click_id,
+        external_click_id,
+        network.text if network else None,
+        hit.ua,
+        agent.os,
+        agent.os_version,
+        agent.device_brand,
+        agent.device_model,
+        agent.browser,
+        _language(hit, parameters),
+        countries.country(network) if network else None,
+        hit.query,
+        _encode(params).decode(),
+        _encode(hit.headers).decode(),
+        hit.flags,
+        sha1_key,
+        md5_key,
+        _click_key(hit, click_id),
+        _click_key(hit, external_click_id),
+        keys.print_key(hit.app, hit.kind, agent.os, print_network) if print_network else None,
+    )
+    return TouchRow(values, more_keys, hit.touched_us)
+
+
+def _device_keys(hit: Hit, parameters: dict[str, str]) -> tuple[int | None, int | None, list[int]]:
+    """The first identifier fills the touch's own columns, all others go to `touch_more_keys`."""
+    own: list[int | None] = [None, None]
+    more: list[int] = []
+    first_kind = None
+    for one in device_ids(parameters):
+        first_kind = first_kind or one.kind
+        for column, digest in enumerate(stored_digests(one)):
+            if digest is None:
+                continue
+            key = keys.device_key(hit.app, hit.kind, one.kind, digest)
+            if one.kind == first_kind and own[column] is None:
+                own[column] = key
+            elif key not in own:
+                more.append(key)
+    return own[0], own[1], more
+
+
+def _click_key(hit: Hit, click_id: str | None) -> int | None:
+    if click_id is None or is_no_id(click_id) or len(click_id) > ID_CHARS_MAX:
+        return None
+    return keys.click_id_key(hit.app, hit.kind, click_id)
+
+
+def _language(hit: Hit, parameters: dict[str, str]) -> str:
+    """The device's first language; an S2S sender may say it in the query."""
+    stated = parameters.get("device_locale") or parameters.get("locale") or parameters.get("language") or ""
+    text = stated.replace("_", "-") if hit.mode == "s2s" else hit.headers.get("accept-language", "")
+    found = _LANGUAGE.match(text.strip())
+    return found[0] if found else ""

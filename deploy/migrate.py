@@ -1,0 +1,38 @@
+"""Creates and upgrades the tables: each migration once, in its own transaction."""
+
+import asyncpg
+
+from process.postgres import connect
+from schemas.partitions import DAYS_AHEAD, DAYS_BEHIND, days_around, statements
+from schemas.settings import Settings
+from schemas.sql import load, migrations
+
+
+async def migrate(settings: Settings) -> list[str]:
+    """Apply what is missing; gives the names applied. Several at once wait for each other."""
+    connection = await connect(settings)
+    try:
+        applied: list[str] = []
+        await connection.execute(load("migrate")["table"])
+        for name, sql in migrations():
+            async with connection.transaction():
+                await connection.execute(load("migrate")["lock"])
+                if await connection.fetchval(load("migrate")["claim"], name):
+                    await connection.execute(sql)
+                    applied.append(name)
+        async with connection.transaction():
+            await _first_partitions(connection)
+        return applied
+    finally:
+        await connection.close()
+
+
+async def _first_partitions(connection: asyncpg.Connection) -> None:
+    """Days behind and ahead of now, once; later the touches consumer keeps ahead of the clock."""
+    await connection.execute(load("touches")["lock_partitions"])
+    if await connection.fetch(load("touches")["partitions"]):
+        return
+    now = await connection.fetchval(load("migrate")["now"])
+    for partition in days_around(now.date(), behind=DAYS_BEHIND, ahead=DAYS_AHEAD):
+        for statement in statements(partition):
+            await connection.execute(statement)

@@ -1,0 +1,109 @@
+"""Records become batches: one journal frame and one Kafka batch each, released together."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from schemas.ids import hour_of, received_us
+from schemas.topics import Topic
+
+FLUSH_BYTES = 224 * 1024
+FLUSH_AFTER_S = 0.004
+KAFKA_PATIENCE_S = 0.5
+WAITING_BYTES_MAX = 64 * 2**20
+
+
+class Batch:
+    """Records on their way to the disk; `released` tells whether they became durable."""
+
+    __slots__ = ("_waits_for_kafka", "_written", "counts", "lines", "released", "size")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, waits_for_kafka: bool) -> None:
+        self.lines: list[bytes] = []
+        self.counts: dict[tuple[str, int], int] = {}
+        """(link or app, hour of receipt) → records: the tally."""
+        self.size = 0
+        self.released: asyncio.Future[bool] = loop.create_future()
+        self._written = False
+        self._waits_for_kafka = waits_for_kafka
+
+    def add(self, line: bytes, subject: str, hour: int) -> None:
+        """Take one record."""
+        self.lines.append(line)
+        self.size += len(line) + 1
+        key = (subject, hour)
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+    def synced(self) -> None:
+        """The journal has it on disk."""
+        self._written = True
+        self._settle()
+
+    def shipped(self) -> None:
+        """Kafka has it, or is not waited for any more: the journal carries it."""
+        self._waits_for_kafka = False
+        self._settle()
+
+    def failed(self) -> None:
+        """Not even the journal could take it."""
+        if not self.released.done():
+            self.released.set_result(False)
+
+    def _settle(self) -> None:
+        if self._written and not self._waits_for_kafka and not self.released.done():
+            self.released.set_result(True)
+
+
+class Sink(Protocol):
+    """Where full batches go: the journal."""
+
+    waiting_bytes: int
+
+    def append(self, batch: Batch) -> None:
+        """Take a batch; it is told `synced` or `failed` later."""
+
+
+class Batcher:
+    """Collects the records of one topic; flushes by size or time."""
+
+    def __init__(
+        self,
+        topic: Topic,
+        sink: Sink,
+        *,
+        waits_for_kafka: Callable[[], bool],
+        flushed: Callable[[Batch], None],
+    ) -> None:
+        self.topic = topic
+        self._sink = sink
+        self._waits_for_kafka = waits_for_kafka
+        self._flushed = flushed
+        self._loop = asyncio.get_running_loop()
+        self._open: Batch | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, line: bytes, subject: str, record_id: str) -> Batch | None:
+        """The batch that now holds the record; None when too much waits already: refuse it."""
+        batch = self._open
+        if batch is None:
+            if self._sink.waiting_bytes > WAITING_BYTES_MAX:
+                return None
+            batch = self._open = Batch(self._loop, waits_for_kafka=self._waits_for_kafka())
+            self._timer = self._loop.call_later(FLUSH_AFTER_S, self.flush)
+        batch.add(line, subject, hour_of(received_us(record_id)))
+        if batch.size >= FLUSH_BYTES:
+            self.flush()
+        return batch
+
+    def flush(self) -> None:
+        """Hand the open batch on."""
+        batch, self._open = self._open, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if batch is None:
+            return
+        self._flushed(batch)
+        self._sink.append(batch)
+        # Kafka slow or silent: the journal carries the batch and ships it later
+        self._loop.call_later(KAFKA_PATIENCE_S, batch.shipped)

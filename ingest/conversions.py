@@ -1,0 +1,306 @@
+"""Installs and events as SDKs and servers send them: checked and made records. Pure rules."""
+
+import re
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import msgspec
+
+from ingest.links import Links
+from schemas.addresses import parse_address
+from schemas.errors import Refuse
+from schemas.events import Conversion, Device, Event, Install, Referrer, Revenue
+from schemas.ids import new_id
+from schemas.links import AppKey
+from schemas.money import is_currency, to_micros
+from schemas.query import storable
+
+ELEMENTS_MAX = 1000
+BODY_BYTES_MAX = 4 * 2**20
+ELEMENT_BYTES_MAX = 65_536
+FUTURE_US = 5 * 60_000_000
+
+
+class InstallBody(msgspec.Struct, kw_only=True):
+    """One element of `POST /v1/installs`."""
+
+    installed_at: str | int | float
+    device: "DeviceBody"
+    ids: dict[str, str | None] = {}
+    install_id: str | None = None
+    user_id: str | None = None
+    preinstall_link: str | None = None
+    app_version: str | None = None
+    referrer: Referrer | None = None
+    ip: str | None = None
+    ua: str | None = None
+
+
+class DeviceBody(msgspec.Struct, kw_only=True):
+    """`device` of an install."""
+
+    os: str
+    os_version: str | None = None
+    model: str | None = None
+    manufacturer: str | None = None
+    locale: str | None = None
+
+
+class RevenueBody(msgspec.Struct, kw_only=True):
+    """`revenue` of an event."""
+
+    amount: str
+    currency: str
+
+
+class EventBody(msgspec.Struct, kw_only=True):
+    """One element of `POST /v1/events`."""
+
+    name: str
+    occurred_at: str | int | float
+    event_id: str | None = None
+    install_id: str | None = None
+    ids: dict[str, str | None] | None = None
+    user_id: str | None = None
+    revenue: RevenueBody | None = None
+    params: dict[str, msgspec.Raw] | None = None
+    ip: str | None = None
+    ua: str | None = None
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Who posted: the key, and what the connection tells about the peer."""
+
+    key: AppKey
+    peer: str
+    ua: str
+    now_us: int
+
+
+T = TypeVar("T", InstallBody, EventBody)
+
+_PATH = re.compile(r" - at `(?:key in )?\$(\[\.\.\.\])?\.?(.*)`$")
+_installs = msgspec.json.Decoder(InstallBody)
+_events = msgspec.json.Decoder(EventBody)
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+_any = msgspec.json.Decoder()
+
+
+class BadElement(Refuse):
+    """A field of one element is wrong; `index` is None when the body was a single object."""
+
+    def __init__(self, refusal: Refuse, index: int | None) -> None:
+        super().__init__(refusal.code, refusal.detail, refusal.parameter)
+        self.index = index
+
+
+def read_installs(body: bytes, sender: Sender, links: Links) -> tuple[list[Install], bool]:
+    """The installs of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
+    elements, is_array = _split(body)
+    made: list[Install] = []
+    for index, element in enumerate(elements):
+        try:
+            made.append(_install(element, sender, links))
+        except Refuse as refusal:
+            raise BadElement(refusal, index if is_array else None) from None
+    return made, is_array
+
+
+def read_events(body: bytes, sender: Sender) -> tuple[list[Event], bool]:
+    """The events of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
+    elements, is_array = _split(body)
+    made: list[Event] = []
+    for index, element in enumerate(elements):
+        try:
+            made.append(_event(element, sender))
+        except Refuse as refusal:
+            raise BadElement(refusal, index if is_array else None) from None
+    return made, is_array
+
+
+def _split(body: bytes) -> tuple[list[msgspec.Raw], bool]:
+    if not body.lstrip(b" \t\r\n").startswith(b"["):
+        if len(body) > ELEMENT_BYTES_MAX:
+            raise Refuse("element_too_large", f"At most {ELEMENT_BYTES_MAX} bytes for one element.")
+        return [msgspec.Raw(body)], False
+    try:
+        elements = _elements.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refuse("bad_json", f"The body is not JSON: {error}") from None
+    if len(elements) > ELEMENTS_MAX:
+        raise Refuse("too_many_elements", f"{len(elements)} elements; at most {ELEMENTS_MAX} a request.")
+    for index, element in enumerate(elements):
+        if len(bytes(element)) > ELEMENT_BYTES_MAX:
+            refusal = Refuse("element_too_large", f"At most {ELEMENT_BYTES_MAX} bytes for one element.")
+            raise BadElement(refusal, index)
+    return elements, True
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", element: msgspec.Raw) -> T:
+    try:
+        return decoder.decode(element)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refuse("bad_json", f"The body is not JSON: {error}") from None
+
+
+def _invalid(words: str) -> Refuse:
+    found = _PATH.search(words)
+    field = found[2] if found else ""
+    missing = re.search(r"missing required field `(\w+)`", words)
+    if missing:
+        field = f"{field}.{missing[1]}".lstrip(".")
+    return Refuse("bad_field", _PATH.sub("", words), field or None)
+
+
+def _install(element: msgspec.Raw, sender: Sender, links: Links) -> Install:
+    body = _decode(_installs, element)
+    flags: list[str] = []
+    if body.preinstall_link is not None and links.link(body.preinstall_link) is None:
+        flags.append("unknown_preinstall_link")
+    installed_us = _time(body.installed_at, "installed_at")
+    if installed_us > sender.now_us + FUTURE_US:
+        flags.append("installed_in_future")
+    if not body.device.os.strip():
+        raise Refuse("bad_field", "The operating system is empty.", "device.os")
+    ip, ua = _device_address(body.ip, body.ua, sender)
+    return Install(
+        v=1,
+        id=new_id(sender.now_us),
+        app=sender.key.app,
+        install_id=_given_id(body.install_id, "install_id") or _derived_id(sender.key.app, element),
+        installed_us=installed_us,
+        user_id=_text(body.user_id, "user_id") or None,
+        preinstall_link=_text(body.preinstall_link, "preinstall_link") or None,
+        ids=_ids(body.ids),
+        device=Device(
+            os=_text(body.device.os, "device.os"),
+            os_version=_text(body.device.os_version, "device.os_version"),
+            model=_text(body.device.model, "device.model"),
+            manufacturer=_text(body.device.manufacturer, "device.manufacturer"),
+            locale=_text(body.device.locale, "device.locale"),
+        ),
+        app_version=_text(body.app_version, "app_version"),
+        referrer=_referrer(body.referrer),
+        ip=ip,
+        ua=ua,
+        flags=flags,
+    )
+
+
+def _event(element: msgspec.Raw, sender: Sender) -> Event:
+    body = _decode(_events, element)
+    if not body.install_id and not body.ids:
+        raise Refuse("missing_field", "An event needs install_id or ids.", "install_id")
+    if not body.name.strip() or len(body.name) > 255:
+        raise Refuse("bad_field", "The name has 1 to 255 characters.", "name")
+    occurred_us = _time(body.occurred_at, "occurred_at")
+    ip, ua = _device_address(body.ip, body.ua, sender)
+    return Event(
+        v=1,
+        id=new_id(sender.now_us),
+        app=sender.key.app,
+        event_id=_given_id(body.event_id, "event_id") or _derived_id(sender.key.app, element),
+        name=_text(body.name, "name"),
+        occurred_us=occurred_us,
+        install_id=_given_id(body.install_id, "install_id"),
+        ids=_ids(body.ids or {}),
+        user_id=_text(body.user_id, "user_id") or None,
+        revenue=_revenue(body.revenue),
+        params=body.params or {},
+        ip=ip,
+        ua=ua,
+        flags=["occurred_in_future"] if occurred_us > sender.now_us + FUTURE_US else [],
+    )
+
+
+def _revenue(body: RevenueBody | None) -> Revenue | None:
+    if body is None:
+        return None
+    try:
+        micros = to_micros(body.amount)
+    except ValueError as error:
+        raise Refuse("bad_field", f"The amount {error}.", "revenue.amount") from None
+    if not is_currency(body.currency):
+        raise Refuse("bad_field", "The currency is three capital letters (ISO 4217).", "revenue.currency")
+    return Revenue(micros=micros, currency=body.currency)
+
+
+def _referrer(referrer: Referrer | None) -> Referrer | None:
+    if referrer is None:
+        return None
+    for name in ("referrer_click_timestamp_seconds", "install_begin_timestamp_seconds"):
+        seconds = getattr(referrer, name)
+        if seconds is not None and not 0 <= seconds < 10**11:
+            raise Refuse("bad_field", "A time in UTC seconds was expected.", f"referrer.{name}")
+    text = _text(referrer.install_referrer, "referrer.install_referrer", chars_max=4096)
+    return msgspec.structs.replace(referrer, install_referrer=text)
+
+
+def _device_address(ip: str | None, ua: str | None, sender: Sender) -> tuple[str | None, str]:
+    """A server says where the device is, or nobody does; an SDK is the device."""
+    if sender.key.kind == "sdk":
+        return sender.peer or None, storable(sender.ua)
+    if ip is None or ip == "":
+        return None, _text(ua, "ua", chars_max=4096)
+    network = parse_address(ip)
+    if network is None:
+        raise Refuse("bad_field", f"{ip[:60]!r} is no IPv4 or IPv6 address.", "ip")
+    return network.text, _text(ua, "ua", chars_max=4096)
+
+
+def _ids(ids: dict[str, str | None]) -> dict[str, str]:
+    if len(ids) > 50:
+        raise Refuse("bad_field", "At most 50 identifiers.", "ids")
+    return {_text(name, "ids"): _text(value, f"ids.{name[:60]}") for name, value in ids.items() if value}
+
+
+def _text(value: str | None, field: str, *, chars_max: int = 1024) -> str:
+    if value is None:
+        return ""
+    if len(value) > chars_max:
+        raise Refuse("bad_field", f"At most {chars_max} characters.", field)
+    return storable(value)
+
+
+def _given_id(value: str | None, field: str) -> str | None:
+    if value is None:
+        return None
+    if not 1 <= len(value) <= 128 or not value.isprintable():
+        raise Refuse("bad_field", "An id has 1 to 128 printable characters.", field)
+    return value
+
+
+def _derived_id(app: str, element: msgspec.Raw) -> str:
+    """The same for the same body: what makes a retry without an id harmless. 128 bits of SHA-256 in hex."""
+    try:
+        canonical = msgspec.json.encode(_any.decode(element), order="sorted")
+    except RecursionError:
+        raise Refuse("bad_json", "The body is nested too deeply.") from None
+    return sha256(app.encode() + b"\n" + canonical).hexdigest()[:32]
+
+
+def _time(value: Any, field: str) -> int:
+    """Unix microseconds of RFC 3339 text (without an offset: UTC) or of UTC seconds."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise Refuse("bad_field", f"{value[:60]!r} is no RFC 3339 time.", field) from None
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        micros = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    else:
+        if value >= 10**12:
+            raise Refuse("bad_field", f"{value} looks like milliseconds; use UTC seconds or RFC 3339.", field)
+        micros = int(value * 1_000_000)
+    if not 0 <= micros < 10**17:
+        raise Refuse("bad_field", f"{value!r} lies outside 1970 to 5138.", field)
+    return micros
+
+
+def conversion_id(record: Conversion) -> str:
+    """What the sender gets back: its own id or the derived one."""
+    return record.install_id if isinstance(record, Install) else record.event_id

@@ -1,0 +1,142 @@
+"""`/v1/installs` and `/v1/events`: what apps and their servers send and ask, over aiohttp."""
+
+import asyncio
+import logging
+import time
+
+import asyncpg
+import orjson
+from aiohttp import web
+
+from ingest import answer, targets
+from ingest.conversions import (
+    BODY_BYTES_MAX,
+    BadElement,
+    Sender,
+    conversion_id,
+    read_events,
+    read_installs,
+)
+from ingest.hits import peer_text
+from ingest.links import Links
+from ingest.recorder import Recorder
+from process.metrics import Meters
+from process.postgres import AWAY
+from schemas import metrics
+from schemas.codec import encode
+from schemas.errors import ConfigError, Refuse
+from schemas.events import Event, Install
+from schemas.links import AppKey
+from schemas.query import parse_query
+from schemas.sql import load
+from schemas.topics import CONVERSIONS
+
+log = logging.getLogger(__name__)
+
+LOOKUP_TIMEOUT_S = 3.0
+
+
+class SdkHandler:
+    """Takes conversions durably and tells an app its own attribution."""
+
+    def __init__(self, links: Links, recorder: Recorder, pool: asyncpg.Pool, meters: Meters) -> None:
+        self._links = links
+        self._recorder = recorder
+        self._pool = pool
+        self._taken = meters.counter(metrics.CONVERSIONS)
+        self._answers = meters.counter(metrics.ANSWERS)
+
+    async def installs(self, http: web.Request) -> web.Response:
+        """POST /v1/installs"""
+        return self._counted(await self._post(http, "install_id"))
+
+    async def events(self, http: web.Request) -> web.Response:
+        """POST /v1/events"""
+        return self._counted(await self._post(http, "event_id"))
+
+    async def attribution(self, http: web.Request) -> web.Response:
+        """GET /v1/installs/{id}"""
+        return self._counted(await self._attribution(http))
+
+    def _counted(self, response: web.Response) -> web.Response:
+        self._answers.labels(str(response.status), response.headers.get("X-Touchline-Reason", "")).inc()
+        return response
+
+    async def _post(self, http: web.Request, id_name: str) -> web.Response:
+        key = self._key(http)
+        if key is None:
+            return _no_key()
+        try:
+            body = await http.read()
+        except web.HTTPRequestEntityTooLarge:
+            return answer.problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes a request.")
+        sender = Sender(
+            key, peer_text(http.remote), http.headers.get("User-Agent", ""), time.time_ns() // 1000
+        )
+        records: list[Install] | list[Event]
+        try:
+            if id_name == "install_id":
+                records, is_array = read_installs(body, sender, self._links)
+            else:
+                records, is_array = read_events(body, sender)
+        except BadElement as refusal:
+            return answer.of_refusal(400 if refusal.code == "bad_json" else 422, refusal, refusal.index)
+        except Refuse as refusal:
+            return answer.of_refusal(400 if refusal.code == "bad_json" else 422, refusal)
+        if not await self._store(records):
+            return answer.not_durable()
+        ids = [conversion_id(record) for record in records]
+        return web.json_response(ids if is_array else {id_name: ids[0]}, status=202, dumps=_dumps)
+
+    async def _store(self, records: list[Install] | list[Event]) -> bool:
+        if not records:
+            return True
+        batches = [
+            self._recorder.add(CONVERSIONS, encode(record), record.app, record.id) for record in records
+        ]
+        self._taken.labels("install" if isinstance(records[0], Install) else "event").inc(len(records))
+        return await self._recorder.durable_for_machine(*dict.fromkeys(batches))
+
+    async def _attribution(self, http: web.Request) -> web.Response:
+        key = self._key(http)
+        if key is None:
+            return _no_key()
+        install_id = http.match_info["install_id"].replace("\0", "")
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+                row = await self._pool.fetchrow(load("decisions")["of_install"], key.app, install_id)
+        except (*AWAY, ConfigError) as error:
+            log.warning("an install's attribution was asked while Postgres is away: %s", error)
+            return answer.problem(503, "database_away", "The attribution cannot be read at the moment.")
+        if row is None or row["method"] is None:
+            return web.json_response({"install_id": install_id, "decided": False}, status=202, dumps=_dumps)
+        attribution = {
+            name: row[name]
+            for name in ("method", "touch_kind", "link", "campaign", "partner", "click_id", "confidence")
+        }
+        found = {
+            "install_id": install_id,
+            "decided": True,
+            "attribution": attribution,
+            "deep_link": self._deep_link(row),
+        }
+        return web.json_response(found, dumps=_dumps)
+
+    def _deep_link(self, row: asyncpg.Record) -> str | None:
+        link = self._links.link(row["link"]) if row["link"] else None
+        target = targets.choose(link, row["ua"] or "") if link else None
+        if target is None or target.deep_link is None:
+            return None
+        return targets.expand(target.deep_link, parse_query(row["query"] or ""))
+
+    def _key(self, http: web.Request) -> AppKey | None:
+        scheme, _, secret = http.headers.get("Authorization", "").partition(" ")
+        return self._links.key(secret.strip()) if scheme.lower() == "bearer" else None
+
+
+def _no_key() -> web.Response:
+    return answer.problem(401, "unknown_key", "Send `Authorization: Bearer {SDK key}` of the app.")
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()

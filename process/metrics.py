@@ -1,0 +1,55 @@
+"""The declared metrics as living counters of one process."""
+
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from schemas.metrics import METRICS, Metric
+
+M = TypeVar("M", Counter, Gauge)
+
+
+class Meters:
+    """The metrics of a process; one that `schemas.metrics` does not declare cannot be had."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
+
+    def counter(self, metric: Metric) -> Counter:
+        """The counter of a declaration."""
+        return self._get(metric, Counter)
+
+    def gauge(self, metric: Metric) -> Gauge:
+        """The gauge of a declaration."""
+        return self._get(metric, Gauge)
+
+    def histogram(self, metric: Metric) -> Histogram:
+        """The histogram of a declaration."""
+        made = self._made.get(metric.name)
+        if made is None:
+            self._check(metric)
+            made = Histogram(
+                metric.name, metric.help, metric.labels, registry=self._registry, buckets=metric.buckets
+            )
+            self._made[metric.name] = made
+        assert isinstance(made, Histogram)
+        return made
+
+    def _get(self, metric: Metric, make: type[M]) -> M:
+        made = self._made.get(metric.name)
+        if made is None:
+            self._check(metric)
+            made = make(metric.name, metric.help, metric.labels, registry=self._registry)
+            self._made[metric.name] = made
+        assert isinstance(made, make)
+        return made
+
+    @staticmethod
+    def _check(metric: Metric) -> None:
+        if metric not in METRICS:
+            raise LookupError(f"{metric.name} is not declared in schemas/metrics.py")
+
+    def exposition(self) -> bytes:
+        """Prometheus' text format."""
+        return generate_latest(self._registry)

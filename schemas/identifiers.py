@@ -1,0 +1,128 @@
+"""Device identifiers as ad networks and SDKs send them: names, what is none, and their digests."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+IdKind = Literal["google_aid", "ios_ifa", "oaid", "windows_aid", "android_id", "ios_ifv"]
+Form = Literal["raw", "sha1", "md5"]
+
+ALIASES: dict[str, IdKind] = {
+    "google_aid": "google_aid",
+    "google-aid": "google_aid",
+    "gaid": "google_aid",
+    "gps_adid": "google_aid",
+    "mt_gaid": "google_aid",
+    "ios_ifa": "ios_ifa",
+    "ios-ifa": "ios_ifa",
+    "idfa": "ios_ifa",
+    "mt_idfa": "ios_ifa",
+    "oaid": "oaid",
+    "mt_oaid": "oaid",
+    "windows_aid": "windows_aid",
+    "mt_waid": "windows_aid",
+    "android_id": "android_id",
+    "mt_android_id": "android_id",
+}
+"""Names of the vendors → ours. `ios_ifv` is missing on purpose: it never matches across apps."""
+
+KINDS: tuple[IdKind, ...] = ("google_aid", "ios_ifa", "oaid", "windows_aid", "android_id")
+"""The kinds that match, the most telling first: the first one found fills a touch's own columns."""
+
+UPPER_CASE: frozenset[IdKind] = frozenset({"ios_ifa", "windows_aid"})
+"""Kinds whose vendor writes upper case; the others are written in lower case."""
+
+_ZERO = re.compile(r"[0-]*\Z")
+_MACRO = re.compile(
+    r"\{.*\}|\$\{.*\}|__\w+__|\[.*\]|%%.*%%|%7B.*%7D|<.*>|(null|undefined|none|unknown|n/?a|nan)",
+    re.IGNORECASE | re.DOTALL,
+)
+_HEX = {"sha1": re.compile(r"[0-9a-f]{40}\Z"), "md5": re.compile(r"[0-9a-f]{32}\Z")}
+
+
+class DeviceId(NamedTuple):
+    """One identifier of a device: a raw value as it came, or a digest in lower-case hex."""
+
+    kind: IdKind
+    form: Form
+    value: str
+
+
+def is_no_id(value: str) -> bool:
+    """Empty, all zero (opted out), a macro nobody substituted, or a placeholder."""
+    return _ZERO.match(value) is not None or _MACRO.fullmatch(value) is not None
+
+
+def device_ids(parameters: Mapping[str, str | None]) -> list[DeviceId]:
+    """The identifiers among the parameters, one of each (kind, form), in the order of KINDS.
+
+    `google_aid=…` is raw, `google_aid_sha1=…` and `google_aid_md5=…` are digests (also of the aliases).
+    """
+    found: dict[tuple[IdKind, Form], DeviceId] = {}
+    for name, text in parameters.items():
+        value = text.strip() if text else ""
+        stem, form = _split(name)
+        kind = ALIASES.get(stem)
+        if kind is None or (kind, form) in found or is_no_id(value):
+            continue
+        if form != "raw":
+            value = value.lower()
+            if not _HEX[form].match(value):
+                continue
+        found[kind, form] = DeviceId(kind, form, value)
+    return sorted(found.values(), key=lambda one: KINDS.index(one.kind))
+
+
+def _split(name: str) -> tuple[str, Form]:
+    if name.endswith("_sha1"):
+        return name[:-5], "sha1"
+    if name.endswith("_md5"):
+        return name[:-4], "md5"
+    return name, "raw"
+
+
+def vendor_case(kind: IdKind, value: str) -> str:
+    """The value in the case its vendor writes it, which is what networks hash."""
+    return value.upper() if kind in UPPER_CASE else value.lower()
+
+
+def sha1(text: str) -> str:
+    """Lower-case hex: what networks send as `…_sha1`; no secret is protected by it."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def md5(text: str) -> str:
+    """Lower-case hex: what networks send as `…_md5`; no secret is protected by it."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def stored_digests(one: DeviceId) -> tuple[str | None, str | None]:
+    """(SHA-1, MD5) under which a touch with this identifier is found; None where it cannot be known."""
+    if one.form == "sha1":
+        return one.value, None
+    if one.form == "md5":
+        return None, one.value
+    plain = vendor_case(one.kind, one.value)
+    return sha1(plain), md5(plain)
+
+
+def probed_digests(one: DeviceId) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(SHA-1s, MD5s) that a conversion with this identifier looks for: both cases of a raw value,
+    because a network may have hashed either."""
+    if one.form == "sha1":
+        return (one.value,), ()
+    if one.form == "md5":
+        return (), (one.value,)
+    cases = tuple(dict.fromkeys((vendor_case(one.kind, one.value), one.value.lower(), one.value.upper())))
+    return tuple(sha1(case) for case in cases), tuple(md5(case) for case in cases)
+
+
+def same_device(left: DeviceId, right: DeviceId) -> bool:
+    """Whether two identifiers are one device's, as far as their forms can tell."""
+    if left.kind != right.kind:
+        return False
+    if left.form == right.form == "raw":
+        return left.value.lower() == right.value.lower()
+    ours, theirs = probed_digests(left), probed_digests(right)
+    return any(set(a) & set(b) for a, b in zip(ours, theirs, strict=True))

@@ -1,0 +1,32 @@
+"""Match keys: 64-bit hashes under which a touch is stored and a conversion looks for it.
+
+A key is only an index, decisions compare the values themselves. App and touch kind are part
+of every key, so that two apps never meet and views do not push clicks out of a look-up.
+"""
+
+from hashlib import blake2b
+
+from schemas.addresses import Network
+from schemas.events import TouchKind
+from schemas.identifiers import IdKind
+
+
+def _key(*parts: str) -> int:
+    """Signed 64 bits of BLAKE2b over the parts, separated so that no two lists of parts meet."""
+    digest = blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def device_key(app: str, touch: TouchKind, kind: IdKind, digest: str) -> int:
+    """Key of a device identifier; `digest` is lower-case hex, SHA-1 and MD5 cannot be confused by length."""
+    return _key(app, touch, "device", kind, digest)
+
+
+def click_id_key(app: str, touch: TouchKind, click_id: str) -> int:
+    """Key of a click id of the ad network, `click_id` and `external_click_id` alike."""
+    return _key(app, touch, "click_id", click_id)
+
+
+def print_key(app: str, touch: TouchKind, os: str, network: Network) -> int:
+    """Key of a fingerprint: operating system family and a network of `print_networks`' precisions."""
+    return _key(app, touch, "print", os, network.text)

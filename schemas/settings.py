@@ -1,0 +1,135 @@
+"""Every setting, declared once: key, default, a sentence; read from an injected environment."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import ConfigError
+
+PREFIX = "TOUCHLINE_"
+
+
+def _setting(default: str, parse: Callable[[str], Any], help: str) -> Any:
+    return dataclasses.field(metadata={"default": default, "parse": parse, "help": help})
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise ValueError("a port is 1 to 65535")
+    return port
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("at least 1")
+    return number
+
+
+def _bytes(text: str) -> int:
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    plain = text.strip().upper().replace(" ", "")
+    for unit, factor in units.items():
+        if plain.endswith(unit):
+            return int(float(plain.removesuffix(unit)) * factor)
+    return int(plain)
+
+
+def _ack(text: str) -> str:
+    if text not in ("", "kafka", "disk"):
+        raise ValueError("kafka or disk")
+    return text
+
+
+def _bind(text: str) -> str:
+    if text:
+        ip_address(text)
+    return text
+
+
+def _url(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise ValueError("it starts with http:// or https://")
+    return text.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a process; `Settings.read(os.environ)` makes one."""
+
+    data: Path = _setting("./data", Path, "Folder of the journals, the links' snapshot and the own Postgres.")
+    kafka: str = _setting("", str, "Kafka's bootstrap servers; empty: the journal is the log.")
+    topic_prefix: str = _setting("", str, "Put before the names of the topics on a shared Kafka.")
+    ack: str = _setting("", _ack, "What a 2xx waits for: kafka or disk; empty: kafka with Kafka, else disk.")
+    database_url: str = _setting("", str, "PostgreSQL 15 or newer; empty: the own one under the data folder.")
+    edge_port: int = _setting("8080", _port, "Port of the edge.")
+    metrics_port: int = _setting("9100", _port, "First port of health and metrics, one a process.")
+    bind: str = _setting("", _bind, "One address for all ports; empty: edge 0.0.0.0, metrics 127.0.0.1.")
+    journal_bytes_max: int = _setting("20GB", _bytes, "Bytes of journals a worker keeps before it refuses.")
+    public_url: str = _setting(
+        "", _url, "Address in printed tracking links; empty: http://localhost:{edge port}."
+    )
+    country_db: str = _setting("", str, "A MaxMind country database (.mmdb); empty: the packaged one.")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises ConfigError that names key and value; an empty value means the default."""
+        values: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            key = PREFIX + field.name.upper()
+            text = environment.get(key, "") or field.metadata["default"]
+            try:
+                values[field.name] = field.metadata["parse"](text)
+            except ValueError as error:
+                raise ConfigError(f"{key}={text!r} is not usable: {error}") from None
+        return cls(**values)
+
+    def acknowledges_kafka(self) -> bool:
+        """Whether answers wait for Kafka's acknowledgement."""
+        return bool(self.kafka) and self.ack != "disk"
+
+    def address(self, role_default: str) -> str:
+        """The address to listen on, `role_default` when none is set."""
+        return self.bind or role_default
+
+    def printed_url(self) -> str:
+        """Where people reach the edge."""
+        return self.public_url or f"http://localhost:{self.edge_port}"
+
+    def own_postgres(self) -> Path:
+        """Folder of the own Postgres; its file `url` holds the address while it runs."""
+        return self.data / "postgres"
+
+    def postgres_url(self) -> str:
+        """Address of the database. Raises ConfigError when none is set and the own one does not run."""
+        if self.database_url:
+            return self.database_url
+        try:
+            return (self.own_postgres() / "url").read_text().strip()
+        except OSError:
+            raise ConfigError(
+                f"No Postgres: {PREFIX}DATABASE_URL is empty and the own one of {self.data} is not running"
+                " (start it with `touchline up`)."
+            ) from None
+
+
+def declared() -> list[tuple[str, str, str]]:
+    """(key, default, sentence) of every setting, in order; the README's table is checked against it."""
+    return [
+        (PREFIX + field.name.upper(), field.metadata["default"], field.metadata["help"])
+        for field in dataclasses.fields(Settings)
+    ]
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Keys that look like settings and are none: most likely misspelt, worth a warning."""
+    known = {key for key, _, _ in declared()}
+    return sorted(
+        key
+        for key in environment
+        if key.startswith(PREFIX) and key not in known and not key.startswith(f"{PREFIX}TEST_")
+    )

@@ -1,0 +1,15 @@
+-- name: changes
+-- What changed after number $1, oldest first, at most $2 rows: (kind, change, JSON of schemas.links).
+SELECT * FROM (
+    (SELECT 'link' AS kind, change, jsonb_strip_nulls(jsonb_build_object(
+        'id', id, 'app', app, 'kind', kind, 'targets', targets, 'fallback_url', fallback_url,
+        'paused', paused OR deleted_at IS NOT NULL)) AS body
+     FROM links WHERE change > $1 ORDER BY change LIMIT $2)
+    UNION ALL
+    (SELECT 'app', change, jsonb_strip_nulls(jsonb_build_object('id', id, 'fallback_url', fallback_url))
+     FROM apps WHERE change > $1 ORDER BY change LIMIT $2)
+    UNION ALL
+    (SELECT 'key', change, jsonb_build_object(
+        'hash', hash, 'app', app, 'kind', kind, 'revoked', revoked_at IS NOT NULL)
+     FROM app_keys WHERE change > $1 ORDER BY change LIMIT $2)
+) AS changed ORDER BY change LIMIT $2;
