@@ -1,8 +1,8 @@
 """The accounting rows of a chunk: tallies, counted once, and rejects, kept whole."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
@@ -24,7 +24,9 @@ class Rejected(NamedTuple):
     parameter: str | None = None
     id: str | None = None
     subject: str | None = None
-    """Link; app for conversions; None when the record does not tell."""
+    """Link; app for conversions; None when neither the record nor its batch's tally tells."""
+    hour: int | None = None
+    """Hour of receipt, when no id tells it."""
 
 
 async def count_tallies(connection: asyncpg.Connection, tallies: Sequence[Tally]) -> None:
@@ -61,7 +63,7 @@ async def keep_rejects(connection: asyncpg.Connection, rejects: Sequence[Rejecte
             reject.id or _made_up_id(reject),
             reject.consumer,
             reject.subject,
-            hour_of(received_us(reject.id)) if reject.id else None,
+            hour_of(received_us(reject.id)) if reject.id else reject.hour,
             reject.reason,
             reject.parameter,
             reject.detail.replace("\0", "\ufffd")[:2000],
@@ -74,6 +76,26 @@ async def keep_rejects(connection: asyncpg.Connection, rejects: Sequence[Rejecte
     ]
     new = await connection.fetch(load("log")["reject"], *zip(*rows, strict=True))
     return [(row["consumer"], row["reason"]) for row in new]
+
+
+def allot(rejects: list[Rejected], tallies: Sequence[Tally], known: Iterable[tuple[str, int]]) -> list[Rejected]:
+    """Give unreadable records the link and hour that their batches' tallies have left over."""
+    if all(reject.subject is not None for reject in rejects):
+        return rejects
+    left: Counter[tuple[str, int]] = Counter()
+    for tally in tallies:
+        for subject, hour, records in tally.counts:
+            left[subject, hour] += records
+    left.subtract(known)
+    left.subtract((r.subject, hour_of(received_us(r.id))) for r in rejects if r.subject and r.id)
+    places = iter(sorted(left.elements()))
+    return [
+        reject if reject.subject is not None else reject._replace(**_place(next(places, None))) for reject in rejects
+    ]
+
+
+def _place(place: tuple[str, int] | None) -> dict[str, Any]:
+    return {"subject": place[0], "hour": place[1]} if place else {}
 
 
 def _made_up_id(reject: Rejected) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from consumers.accounts import Rejected, count_tallies, keep_rejects
+from consumers.accounts import Rejected, allot, count_tallies, keep_rejects
 from consumers.positions import PostgresPositions
 from consumers.sources import Chunk, Record, Source
 from process.life import sleep_unless
@@ -22,6 +22,7 @@ from schemas import metrics
 from schemas.codec import decode_tally, is_tally
 from schemas.errors import DeadLetter, TooManyRejects
 from schemas.events import Tally
+from schemas.ids import hour_of, received_us
 from schemas.topics import Consumer
 
 log = logging.getLogger(__name__)
@@ -130,9 +131,7 @@ class Runner:
             self.away = None
         except (*AWAY, KafkaError) as error:
             if self.away is None:
-                log.warning(
-                    "%s: the log or Postgres is away: %s", self._consumer, error or type(error).__name__
-                )
+                log.warning("%s: the log or Postgres is away: %s", self._consumer, error or type(error).__name__)
             self.away = f"the log or Postgres is away: {error or type(error).__name__}"
             await sleep_unless(stop, AWAY_PAUSE_S)
             return None
@@ -157,6 +156,9 @@ class Runner:
                 f"{self._consumer}: {sum(self._recent)} of the last {len(self._recent)} records are bad;"
                 f" stopped before {chunk.partition} offset {chunk.start}. The last: {rejects[-1].detail}"
             )
+        if rejects:
+            known = ((row.subject, hour_of(received_us(row.id))) for row in rows)
+            rejects = allot(rejects, tallies, known)
         return Decoded(chunk, rows, tallies, rejects)
 
     async def _commit_patiently(self, decoded: Decoded, stop: asyncio.Event) -> None:
@@ -199,9 +201,7 @@ class Runner:
         return stored.rows
 
     def _rejection(self, chunk: Chunk, row: Row, reason: str, detail: str) -> Rejected:
-        return Rejected(
-            chunk.partition, row.record, self._consumer, reason, detail, id=row.id, subject=row.subject
-        )
+        return Rejected(chunk.partition, row.record, self._consumer, reason, detail, id=row.id, subject=row.subject)
 
     async def _seek(self, decoded: Decoded, stop: asyncio.Event) -> None:
         await patiently(lambda: self._seek_once(decoded), stop, what=self._consumer)

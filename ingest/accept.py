@@ -265,6 +265,4 @@ def _refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId,
         query=storable(request.query),
         headers=_kept(request.headers),
     )
-    return Outcome(
-        400, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject
-    )
+    return Outcome(400, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)

@@ -49,9 +49,7 @@ def of_refusal(status: int, refusal: Refuse, index: int | None = None) -> web.Re
     return problem(status, refusal.code, refusal.detail, parameter=refusal.parameter, **extra)
 
 
-def problem(
-    status: int, reason: str, detail: str, *, parameter: str | None = None, **extra: object
-) -> web.Response:
+def problem(status: int, reason: str, detail: str, *, parameter: str | None = None, **extra: object) -> web.Response:
     """RFC 9457 problem details; the reason is also the header and the metric label."""
     document: dict[str, object] = {
         "type": f"urn:touchline:problem:{reason}",

@@ -52,9 +52,7 @@ async def _plain_errors(request: web.Request, handler: Any) -> web.StreamRespons
     except web.HTTPNotFound:
         return answer.problem(404, "unknown_path", "There is nothing at this path.")
     except web.HTTPMethodNotAllowed as error:
-        response = answer.problem(
-            405, "method_not_allowed", f"Allowed: {', '.join(sorted(error.allowed_methods))}."
-        )
+        response = answer.problem(405, "method_not_allowed", f"Allowed: {', '.join(sorted(error.allowed_methods))}.")
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
     return response
 
@@ -118,9 +116,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > deadline:
                 where = f"{address}:{settings.edge_port}"
-                raise ConfigError(
-                    f"cannot listen on {where} ({error.strerror}); set TOUCHLINE_EDGE_PORT"
-                ) from None
+                raise ConfigError(f"cannot listen on {where} ({error.strerror}); set TOUCHLINE_EDGE_PORT") from None
             await asyncio.sleep(0.2)
 
 

@@ -1,6 +1,7 @@
 """Installs and events as SDKs and servers send them: checked and made records. Pure rules."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -79,6 +80,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 T = TypeVar("T", InstallBody, EventBody)
+R = TypeVar("R", Install, Event)
 
 _PATH = re.compile(r" - at `(?:key in )?\$(\[\.\.\.\])?\.?(.*)`$")
 _installs = msgspec.json.Decoder(InstallBody)
@@ -98,36 +100,39 @@ class BadElement(Refuse):
 def read_installs(body: bytes, sender: Sender, links: Links) -> tuple[list[Install], bool]:
     """The installs of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
     elements, is_array = _split(body)
-    made: list[Install] = []
-    for index, element in enumerate(elements):
-        try:
-            made.append(_install(element, sender, links))
-        except Refuse as refusal:
-            raise BadElement(refusal, index if is_array else None) from None
-    return made, is_array
+    return _each(elements, is_array, lambda element: _install(element, sender, links)), is_array
 
 
 def read_events(body: bytes, sender: Sender) -> tuple[list[Event], bool]:
     """The events of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
     elements, is_array = _split(body)
-    made: list[Event] = []
+    return _each(elements, is_array, lambda element: _event(element, sender)), is_array
+
+
+def _each(elements: list[msgspec.Raw], is_array: bool, make: Callable[[msgspec.Raw], R]) -> list[R]:
+    made: list[R] = []
     for index, element in enumerate(elements):
         try:
-            made.append(_event(element, sender))
+            made.append(make(element))
+        except RecursionError:
+            refusal = Refuse("bad_json", "The body is nested too deeply.")
+            raise BadElement(refusal, index if is_array else None) from None
         except Refuse as refusal:
             raise BadElement(refusal, index if is_array else None) from None
-    return made, is_array
+    return made
 
 
 def _split(body: bytes) -> tuple[list[msgspec.Raw], bool]:
-    if not body.lstrip(b" \t\r\n").startswith(b"["):
+    try:
+        body.decode()  # msgspec copies raw values unread, and the log holds UTF-8 only
+        body = msgspec.json.format(body, indent=-1)  # no line ends within a line of the log
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refuse("bad_json", f"The body is not JSON: {error}") from None
+    if not body.startswith(b"["):
         if len(body) > ELEMENT_BYTES_MAX:
             raise Refuse("element_too_large", f"At most {ELEMENT_BYTES_MAX} bytes for one element.")
         return [msgspec.Raw(body)], False
-    try:
-        elements = _elements.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refuse("bad_json", f"The body is not JSON: {error}") from None
+    elements = _elements.decode(body)
     if len(elements) > ELEMENTS_MAX:
         raise Refuse("too_many_elements", f"{len(elements)} elements; at most {ELEMENTS_MAX} a request.")
     for index, element in enumerate(elements):
@@ -142,8 +147,6 @@ def _decode(decoder: "msgspec.json.Decoder[T]", element: msgspec.Raw) -> T:
         return decoder.decode(element)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refuse("bad_json", f"The body is not JSON: {error}") from None
 
 
 def _invalid(words: str) -> Refuse:
@@ -197,6 +200,7 @@ def _event(element: msgspec.Raw, sender: Sender) -> Event:
     if not body.name.strip() or len(body.name) > 255:
         raise Refuse("bad_field", "The name has 1 to 255 characters.", "name")
     occurred_us = _time(body.occurred_at, "occurred_at")
+    params = _params(body.params or {})
     ip, ua = _device_address(body.ip, body.ua, sender)
     return Event(
         v=1,
@@ -209,7 +213,7 @@ def _event(element: msgspec.Raw, sender: Sender) -> Event:
         ids=_ids(body.ids or {}),
         user_id=_text(body.user_id, "user_id") or None,
         revenue=_revenue(body.revenue),
-        params=body.params or {},
+        params=params,
         ip=ip,
         ua=ua,
         flags=["occurred_in_future"] if occurred_us > sender.now_us + FUTURE_US else [],
@@ -257,6 +261,15 @@ def _ids(ids: dict[str, str | None]) -> dict[str, str]:
     return {_text(name, "ids"): _text(value, f"ids.{name[:60]}") for name, value in ids.items() if value}
 
 
+def _params(params: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    for name, value in params.items():
+        try:
+            _any.decode(value)
+        except msgspec.ValidationError as error:
+            raise Refuse("bad_field", _PATH.sub("", str(error)), f"params.{name[:60]}") from None
+    return params
+
+
 def _text(value: str | None, field: str, *, chars_max: int = 1024) -> str:
     if value is None:
         return ""
@@ -277,8 +290,8 @@ def _derived_id(app: str, element: msgspec.Raw) -> str:
     """The same for the same body: what makes a retry without an id harmless. 128 bits of SHA-256 in hex."""
     try:
         canonical = msgspec.json.encode(_any.decode(element), order="sorted")
-    except RecursionError:
-        raise Refuse("bad_json", "The body is nested too deeply.") from None
+    except msgspec.ValidationError as error:  # a number beyond any double, in a field that nobody reads
+        raise Refuse("bad_field", _PATH.sub("", str(error))) from None
     return sha256(app.encode() + b"\n" + canonical).hexdigest()[:32]
 
 

@@ -72,13 +72,14 @@ def split_target(target: str, host: str) -> tuple[str, str, str]:
             authority, slash, rest = target[len(scheme) :].partition("/")
             host, target = authority.rpartition("@")[2], slash + rest
             break
-    path, _, query = target.partition("?")
-    return host.lower(), path, query.partition("#")[0]
+    path, _, query = target.partition("#")[0].partition("?")
+    return host.lower(), path, query
 
 
 def form_and_link(path: str) -> tuple[Form, str]:
     """How the path asks, and for which link: /serve/{id}, /c/{id}[.gif], /i/{id}[.gif]; a / may follow."""
     _, first, rest = path.split("/", 2)
+    first = unquote(first)  # the router has matched the decoded path
     link = unquote(rest.removesuffix("/"))
     gif = link.endswith(".gif")
     if first == "serve":

@@ -175,10 +175,9 @@ class Journal:
         if self.bytes_on_disk > self._bytes_max:
             self._tidy()
             if self.bytes_on_disk > self._bytes_max:
-                raise NotDurable(
-                    f"the journal is over its limit of {self._bytes_max} bytes and nothing may go"
-                )
-        if self._file < 0 or self._byte >= format.SEGMENT_BYTES_MAX:
+                raise NotDurable(f"the journal is over its limit of {self._bytes_max} bytes and nothing may go")
+        size = sum(batch.size for batch in group)
+        if self._file < 0 or self._byte + size > format.SEGMENT_BYTES_MAX:
             self._next_segment()
         written: list[Written] = []
         frames: list[bytes] = []
@@ -233,9 +232,7 @@ class Journal:
         try:
             os.ftruncate(self._file, self._byte)
         except OSError as error:
-            log.error(
-                "%s: segment %d keeps frames that are not durable: %s", self.folder, self._segment, error
-            )
+            log.error("%s: segment %d keeps frames that are not durable: %s", self.folder, self._segment, error)
         os.close(self._file)
         self._file = -1
         self._boot += 1
@@ -264,9 +261,7 @@ class Journal:
     def _give_up(self, group: list[Batch], error: Exception) -> None:
         self.trouble = str(error)
         if time.monotonic() - self._logged_at > 1:
-            log.error(
-                "%s: %d records are not durable: %s", self.folder, sum(len(b.lines) for b in group), error
-            )
+            log.error("%s: %d records are not durable: %s", self.folder, sum(len(b.lines) for b in group), error)
             self._logged_at = time.monotonic()
         self._tell(self._failed, group)
 

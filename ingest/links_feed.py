@@ -67,9 +67,7 @@ class LinksFeed:
                     await connection.close(timeout=2)
             except AWAY as error:
                 if not quiet:
-                    log.warning(
-                        "links: Postgres is away (%s); serving what is known", error or type(error).__name__
-                    )
+                    log.warning("links: Postgres is away (%s); serving what is known", error or type(error).__name__)
                 quiet = True
                 await sleep_unless(stop, 1.0)
 

@@ -70,9 +70,7 @@ class SdkHandler:
             body = await http.read()
         except web.HTTPRequestEntityTooLarge:
             return answer.problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes a request.")
-        sender = Sender(
-            key, peer_text(http.remote), http.headers.get("User-Agent", ""), time.time_ns() // 1000
-        )
+        sender = Sender(key, peer_text(http.remote), http.headers.get("User-Agent", ""), time.time_ns() // 1000)
         records: list[Install] | list[Event]
         try:
             if id_name == "install_id":
@@ -91,9 +89,7 @@ class SdkHandler:
     async def _store(self, records: list[Install] | list[Event]) -> bool:
         if not records:
             return True
-        batches = [
-            self._recorder.add(CONVERSIONS, encode(record), record.app, record.id) for record in records
-        ]
+        batches = [self._recorder.add(CONVERSIONS, encode(record), record.app, record.id) for record in records]
         self._taken.labels("install" if isinstance(records[0], Install) else "event").inc(len(records))
         return await self._recorder.durable_for_machine(*dict.fromkeys(batches))
 

@@ -57,9 +57,7 @@ class Sender:
                 await self._start()
             except (KafkaError, OSError, TimeoutError) as error:
                 if attempt == 0:
-                    log.warning(
-                        "Kafka topic %s: %s; trying again", self._topic, error or type(error).__name__
-                    )
+                    log.warning("Kafka topic %s: %s; trying again", self._topic, error or type(error).__name__)
                 pause = CONNECT_PAUSE_S[min(attempt, len(CONNECT_PAUSE_S) - 1)]
                 attempt += 1
                 await sleep_unless(stop, pause)

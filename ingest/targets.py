@@ -9,10 +9,11 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from schemas.links import STORE_OS, Link, Target
-from schemas.query import parse_query
+from schemas.query import parse_query, storable
 
 _MACRO = re.compile(r"\{([A-Za-z0-9_.-]{1,64})\}")
 _PLAY_REFERRER = re.compile(r"([?&]referrer=)([^&#]*)")
+_AUTHORITY = re.compile(r"https?://[^/?#\\]*", re.IGNORECASE)
 _PLAY = ("https://play.google.com/", "http://play.google.com/", "market://")
 
 
@@ -72,20 +73,24 @@ def fill(template: str, query: str, hit_id: str) -> str:
     template. Macros inside that referrer are encoded twice, because it is a query within a query.
     """
     values = parse_query(query) if "{" in template or "%7B" in template else {}
+    # the request never chooses the host: macros there stay empty
+    template = _AUTHORITY.sub(lambda match: expand(match[0], {}), template, count=1)
     if not template.startswith(_PLAY):
         return expand(template, values)
-    found = _PLAY_REFERRER.search(template)
+    address, hash_sign, fragment = template.partition("#")
+    found = _PLAY_REFERRER.search(address)
     ours = f"touchline_id={hit_id}"
     if found:
         inner = expand(unquote(found[2]), values)
         merged = quote(f"{inner}&{ours}" if inner else ours, safe="")
-        before, after = template[: found.start(2)], template[found.end(2) :]
-        return expand(before, values) + merged + expand(after, values)
-    address, hash_sign, fragment = expand(template, values).partition("#")
-    joint = "&" if "?" in address else "?"
-    return f"{address}{joint}referrer={quote(ours, safe='')}{hash_sign}{fragment}"
+        before, after = address[: found.start(2)], address[found.end(2) :]
+        filled = expand(before, values) + merged + expand(after, values)
+    else:
+        joint = "&" if "?" in address else "?"
+        filled = f"{expand(address, values)}{joint}referrer={quote(ours, safe='')}"
+    return filled + hash_sign + expand(fragment, values)
 
 
 def expand(template: str, values: Mapping[str, str]) -> str:
     """`{name}` → the value, encoded so that it cannot leave its place in a URL."""
-    return _MACRO.sub(lambda match: quote(values.get(match[1], ""), safe=""), template)
+    return _MACRO.sub(lambda match: quote(storable(values.get(match[1], "")), safe=""), template)

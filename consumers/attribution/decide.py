@@ -32,9 +32,7 @@ class Decision(NamedTuple):
     verdicts: list[Verdict]
 
 
-def decide(
-    conversion: Conversion, candidates: Sequence[Candidate], rules: Sequence[Rule] = RULES
-) -> Decision:
+def decide(conversion: Conversion, candidates: Sequence[Candidate], rules: Sequence[Rule] = RULES) -> Decision:
     """The first rule that a standing candidate meets decides; within it the latest (touched, id) wins."""
     falls = {index: why_it_falls(conversion, one, rules) for index, one in enumerate(candidates)}
     standing = [one for index, one in enumerate(candidates) if falls[index] is None]
@@ -94,9 +92,7 @@ def _verdict(conversion: Conversion, one: Candidate, falls: str | None, winner: 
     return Verdict(one, age_s, LOST, "earlier_than_winner" if same_rule else "less_certain_method")
 
 
-def _confidence(
-    conversion: Conversion, winner: Candidate | None, standing: Sequence[Candidate]
-) -> float | None:
+def _confidence(conversion: Conversion, winner: Candidate | None, standing: Sequence[Candidate]) -> float | None:
     """1 for what a device or a store said itself; an estimate for a fingerprint."""
     if winner is None:
         return None

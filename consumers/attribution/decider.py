@@ -70,9 +70,7 @@ class Decider:
         if not rows:
             return False
         ends = await self._hits.ends()
-        await self._pool.execute(
-            load("conversions")["new_barrier"], _encode_ends(ends), [row["id"] for row in rows]
-        )
+        await self._pool.execute(load("conversions")["new_barrier"], _encode_ends(ends), [row["id"] for row in rows])
         return True
 
     async def _pass_barriers(self) -> bool:

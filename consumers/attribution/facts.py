@@ -114,9 +114,7 @@ def probes(facts: Conversion) -> list[Probe]:
     found: list[Probe] = []
     for touch in TOUCH_KINDS:
         for one in facts.ids:
-            for column, digests in zip(
-                ("device_sha1_key", "device_md5_key"), probed_digests(one), strict=True
-            ):
+            for column, digests in zip(("device_sha1_key", "device_md5_key"), probed_digests(one), strict=True):
                 for digest in digests:
                     key = keys.device_key(facts.app, touch, one.kind, digest)
                     found += [Probe("identifier", column, key), Probe("identifier", "more", key)]

@@ -56,9 +56,7 @@ class ConversionsHandler:
         return Stored(len(new), await _duplicates(connection, rows, new))
 
 
-async def _duplicates(
-    connection: asyncpg.Connection, rows: Sequence[Row], new: set[str]
-) -> list[tuple[Row, str, str]]:
+async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: set[str]) -> list[tuple[Row, str, str]]:
     """Records that are neither new nor stand already: their install_id or event_id came before."""
     others = [row for row in rows if row.id not in new]
     if not others:

@@ -43,6 +43,9 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions = positions
         self._identity = identity
         self._kafka: Any = None
+        """Member of the group: reads."""
+        self._asker: Any = None
+        """No member: asks where the log ends."""
         self._log = ""
         self._at: dict[int, int] = {}
         self._held: dict[int, list[Record]] = {}
@@ -51,7 +54,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def read(self) -> Chunk | None:
         """The next chunk; raises KafkaError or OSError while the brokers are away: call again."""
-        await self._connect(member=True)
+        await self._join()
         if self._ready:
             return self._ready.pop(0)
         try:
@@ -132,23 +135,25 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing: Kafka's retention does not wait for us, and the position is Postgres' to keep."""
 
     async def ends(self) -> Mapping[Partition, int]:
-        """The high watermarks of all partitions."""
-        await self._connect(member=False)
+        """The high watermarks of all partitions, asked outside the group."""
+        if self._asker is None:
+            self._asker = await self._start_client(group=None)
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            numbers = await self._partitions()
-            found = await self._kafka.end_offsets([TopicPartition(self._topic, number) for number in numbers])
+            await self._asker._client.force_metadata_update()
+            numbers = sorted(self._asker.partitions_for_topic(self._topic) or ())
+            found = await self._asker.end_offsets([TopicPartition(self._topic, number) for number in numbers])
         return {Partition(self._log, tp.partition): end for tp, end in found.items()}
 
-    async def _partitions(self) -> list[int]:
-        await self._kafka._client.force_metadata_update()
-        return sorted(self._kafka.partitions_for_topic(self._topic) or ())
+    async def _join(self) -> None:
+        if self._kafka is None:
+            kafka = await self._start_client(group=self._group)
+            kafka.subscribe([self._topic], listener=self)
+            self._kafka = kafka
 
-    async def _connect(self, *, member: bool) -> None:
-        if self._kafka is not None:
-            return
+    async def _start_client(self, *, group: str | None) -> Any:
         kafka = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
-            group_id=self._group if member else None,
+            group_id=group,
             enable_auto_commit=False,
             auto_offset_reset="none",
             session_timeout_ms=6000,
@@ -167,9 +172,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             await _stop(kafka)
             raise
         self._log = f"kafka:{cluster}:{self._topic}:{epoch}"
-        self._kafka = kafka
-        if member:
-            kafka.subscribe([self._topic], listener=self)
+        return kafka
 
     async def _cluster_id(self) -> str:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
@@ -181,9 +184,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def close(self) -> None:
         """Leave the group within a deadline."""
-        if self._kafka is not None:
-            await _stop(self._kafka)
-            self._kafka = None
+        for kafka in (self._kafka, self._asker):
+            if kafka is not None:
+                await _stop(kafka)
+        self._kafka = self._asker = None
 
 
 async def _stop(kafka: Any) -> None:

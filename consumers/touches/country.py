@@ -17,9 +17,7 @@ from schemas.addresses import Network, parse_address
 CACHE_ENTRIES_MAX: Final = 50_000
 
 _CODE: Final = re.compile(r"[A-Z]{2}")
-_NO_COUNTRIES: Final = frozenset(
-    {"AP", "EU", "ZZ"}
-)  # regions and "unknown", which databases spell like a country
+_NO_COUNTRIES: Final = frozenset({"AP", "EU", "ZZ"})  # regions and "unknown", which databases spell like a country
 _PROBED_RECORDS: Final = 1000
 
 
@@ -110,9 +108,7 @@ def _country_of(record: object) -> str | None:
         return None
     country = record.get("country")
     # MaxMind and DB-IP nest the code; IPinfo writes it flat, under one of two names.
-    return _code(
-        country.get("iso_code") if isinstance(country, dict) else record.get("country_code", country)
-    )
+    return _code(country.get("iso_code") if isinstance(country, dict) else record.get("country_code", country))
 
 
 def _code(text: object) -> str | None:

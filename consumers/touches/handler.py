@@ -30,9 +30,7 @@ class TouchesHandler:
         except ValueError as error:
             raise DeadLetter("undecodable", str(error), subject=hit.link) from None
         if at_us < self.oldest_us:
-            raise DeadLetter(
-                "too_old", "received before the oldest partition", record_id=hit.id, subject=hit.link
-            )
+            raise DeadLetter("too_old", "received before the oldest partition", record_id=hit.id, subject=hit.link)
         return Row(record, hit.id, hit.link, touch_row(hit, self._countries))
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:

@@ -64,9 +64,7 @@ def from_hints(headers: Mapping[str, str], agent: Agent) -> Agent:
             case "sec-ch-ua-model":
                 model = value
     if agent.frozen:
-        agent = agent._replace(
-            os_version="", os_major="", device_family="Other", device_brand="", device_model=""
-        )
+        agent = agent._replace(os_version="", os_major="", device_family="Other", device_brand="", device_model="")
     return _refined(agent, platform, version, model) if platform or version or model else agent
 
 

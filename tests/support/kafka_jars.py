@@ -55,9 +55,7 @@ def _resolve() -> None:
     if maven is None:
         unavailable("no `mvn` found: install Maven, it fetches the broker's jars")
     command = [maven, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=target/lib"]
-    done = subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, timeout=RESOLVE_TIMEOUT_S, check=False
-    )
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=RESOLVE_TIMEOUT_S, check=False)
     if done.returncode:
         raise BrokerFailed(f"Maven could not fetch the broker's jars\n{done.stdout[-3000:]}")
 

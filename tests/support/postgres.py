@@ -21,9 +21,7 @@ _numbers = count(1)
 def apply_schema(url: str) -> None:
     """Runs the migrations on `url`."""
     environment = {**os.environ, "TOUCHLINE_DATABASE_URL": url}
-    subprocess.run(
-        [sys.executable, "-m", "deploy", "migrate"], env=environment, check=True, capture_output=True
-    )
+    subprocess.run([sys.executable, "-m", "deploy", "migrate"], env=environment, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
