@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from console.accounts import Account, accounts, hour_text
 from console.unread import Stretch, local_journals, sort_out
+from process.kafka import stop_client
 from process.postgres import AWAY, connect
 from schemas.counters import read_counts
 from schemas.errors import ConfigError, TouchlineError
@@ -36,7 +36,8 @@ def verify(
     try:
         facts = asyncio.run(_gather(Settings.read(os.environ), hours))
     except (TouchlineError, *AWAY, KafkaError) as error:
-        sys.exit(f"touchline verify: {error or type(error).__name__}")
+        typer.echo(f"touchline verify: {error or type(error).__name__}", err=True)
+        raise typer.Exit(2) from None
     if json:
         typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -101,14 +102,17 @@ async def _kafka_ends(settings: Settings) -> dict[tuple[Topic, int], int]:
         await kafka.start()
         try:
             found: dict[tuple[Topic, int], int] = {}
+            await kafka._client.force_metadata_update()
             for topic in TOPICS:
                 name = settings.topic_prefix + topic
                 partitions = [TopicPartition(name, n) for n in kafka.partitions_for_topic(name) or ()]
+                if not partitions:
+                    raise ConfigError(f"Kafka has no topic {name}: run `touchline topics`")
                 for one, end in (await kafka.end_offsets(partitions)).items():
                     found[topic, one.partition] = end
             return found
         finally:
-            await kafka.stop()
+            await stop_client(kafka)
 
 
 async def _kafka_lag(

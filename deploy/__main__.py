@@ -48,9 +48,7 @@ def main() -> None:
 @app.command()
 def up(
     data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Create a demo app and link, print requests to try.")
-    ] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Create a demo app and link, print requests to try.")] = False,
 ) -> None:
     """Postgres, migrations, edge and consumers on this machine; Ctrl-C stops them in order."""
     started_at = time.monotonic()
@@ -74,9 +72,7 @@ def migrate() -> None:
 @app.command()
 def topics(
     partitions: Annotated[int, typer.Option(min=1, help="Of topics that are created now.")] = 6,
-    renew: Annotated[
-        bool, typer.Option("--renew", help="The topics were made anew: forget old positions.")
-    ] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="The topics were made anew: forget old positions.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print facts as JSON.")] = False,
 ) -> None:
     """Create Kafka's topics and say where they are weaker than promised."""
@@ -104,9 +100,7 @@ def topics(
         return
     for report in reports:
         made = "created" if report.created else "exists"
-        typer.echo(
-            f"{report.topic}: {made}, {report.partitions} partitions, replication {report.replication}"
-        )
+        typer.echo(f"{report.topic}: {made}, {report.partitions} partitions, replication {report.replication}")
         for weakness in report.weaknesses:
             typer.echo(f"  weaker than promised: {weakness}")
 

@@ -115,9 +115,7 @@ def _create(cluster: Path, password: Path, user: User, programs: Path, claim: in
         raise PostgresError(f"PostgreSQL could not create {cluster}:\n{made.stderr.strip()}")
 
 
-def _run(
-    user: User, folder: Path, argv: list[str], claim: int, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
+def _run(user: User, folder: Path, argv: list[str], claim: int, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         privileges.command(user, folder, argv),
         env=environment(),

@@ -9,9 +9,7 @@ from schemas.topics import TOPICS
 PARTITIONS = 6
 
 
-async def prepare(
-    settings: Settings, *, partitions: int = PARTITIONS, renew: bool = False
-) -> list[TopicReport]:
+async def prepare(settings: Settings, *, partitions: int = PARTITIONS, renew: bool = False) -> list[TopicReport]:
     """Create the topics that are missing and note their epoch; with `renew` a new epoch for all of them."""
     reports = await ensure_topics(settings.kafka, settings.topic_prefix, names=TOPICS, partitions=partitions)
     cluster = await cluster_id(settings.kafka)

@@ -67,9 +67,7 @@ WEAKNESSES: tuple[Rule, ...] = (
     ),
     (
         lambda t: 1 < t.replication < REPLICATION,
-        lambda t: (
-            f"replication {t.replication} of {REPLICATION}: a lost disk leaves {t.name} on a single one"
-        ),
+        lambda t: f"replication {t.replication} of {REPLICATION}: a lost disk leaves {t.name} on a single one",
     ),
     (
         lambda t: t.insync_min < INSYNC_MIN,
@@ -80,9 +78,7 @@ WEAKNESSES: tuple[Rule, ...] = (
     ),
     (
         lambda t: t.insync_min > t.replication,
-        lambda t: (
-            f"min.insync.replicas {t.insync_min} above replication {t.replication}: every write is refused"
-        ),
+        lambda t: f"min.insync.replicas {t.insync_min} above replication {t.replication}: every write is refused",
     ),
     (
         lambda t: t.insync_min == t.replication > 1,
@@ -156,9 +152,7 @@ async def _ask(bootstrap: str, question: Callable[[Any], Awaitable[T]], wait_ms:
     try:
         async with asyncio.timeout(wait_ms / 1000):
             while True:
-                admin = AIOKafkaAdminClient(
-                    bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS
-                )
+                admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_TIMEOUT_MS)
                 try:
                     await admin.start()
                     return await question(admin)
@@ -175,9 +169,7 @@ async def _ask(bootstrap: str, question: Callable[[Any], Awaitable[T]], wait_ms:
 
 def _may_pass(error: Exception) -> bool:
     # A controller that has not heard of a broker again yet calls the replication factor invalid.
-    return isinstance(error, OSError | InvalidReplicationFactorError) or bool(
-        getattr(error, "retriable", False)
-    )
+    return isinstance(error, OSError | InvalidReplicationFactorError) or bool(getattr(error, "retriable", False))
 
 
 async def _describe(admin: Any) -> dict[str, list[dict[str, Any]]]:
@@ -214,9 +206,7 @@ async def _create(admin: Any, topics: Sequence[str], partitions: int, copies: in
     return theirs
 
 
-async def _report(
-    admin: Any, prefix: str, names: Sequence[str], created: Collection[str]
-) -> list[TopicReport]:
+async def _report(admin: Any, prefix: str, names: Sequence[str], created: Collection[str]) -> list[TopicReport]:
     described = await _describe(admin)
     settings = await _settings(admin, [prefix + name for name in names if prefix + name in described])
     reports = []

@@ -156,11 +156,7 @@ def _print_welcome(console: Console, settings: Settings, *, demo: bool, seconds:
         for what, line in requests_to_try(settings):
             console.print(f"\n# {what}", style="dim")
             console.print(line, markup=False)
-        console.print(
-            "\nThen, with the install_id of the last answer: [bold]touchline explain INSTALL_ID[/bold]"
-        )
+        console.print("\nThen, with the install_id of the last answer: [bold]touchline explain INSTALL_ID[/bold]")
     else:
-        console.print(
-            f"\n  a link    {settings.printed_url()}/serve/{{id}}; make one: touchline link create --help"
-        )
+        console.print(f"\n  a link    {settings.printed_url()}/serve/{{id}}; make one: touchline link create --help")
     console.print("\nCtrl-C stops it; the data stays.\n")

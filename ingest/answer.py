@@ -6,7 +6,7 @@ from aiohttp import web
 from ingest.accept import Outcome
 from schemas.errors import Refuse
 
-GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
+GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 """A transparent pixel, 43 bytes with its end."""
 
 NO_STORE = {"Cache-Control": "no-store"}

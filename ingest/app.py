@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +29,7 @@ KEEPALIVE_S = 75.0
 LINE_BYTES_MAX = 32_768
 PORT_PATIENCE_S = 15.0
 DRAIN_S = 5.0
+OPENAPI = Path(__file__).with_name("openapi.json")
 
 
 def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
@@ -41,7 +43,12 @@ def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
     app.router.add_post("/v1/installs", sdk.installs)
     app.router.add_post("/v1/events", sdk.events)
     app.router.add_get("/v1/installs/{install_id}", sdk.attribution)
+    app.router.add_get("/openapi.json", _openapi)
     return app
+
+
+async def _openapi(_: web.Request) -> web.Response:
+    return web.Response(body=OPENAPI.read_bytes(), content_type="application/json")
 
 
 @web.middleware
@@ -121,7 +128,9 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> None:
 
 
 async def _measure(recorder: Recorder, links: Links, meters: Meters, stop: asyncio.Event) -> None:
-    while not await sleep_unless(stop, 1.0):
+    while True:
         recorder.measure()
         meters.gauge(metrics.LINKS).set(len(links))
         meters.gauge(metrics.LINKS_CHANGE).set(links.change)
+        if await sleep_unless(stop, 1.0):
+            return

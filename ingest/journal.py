@@ -176,6 +176,9 @@ class Journal:
             self._tidy()
             if self.bytes_on_disk > self._bytes_max:
                 raise NotDurable(f"the journal is over its limit of {self._bytes_max} bytes and nothing may go")
+        if self._file >= 0 and os.fstat(self._file).st_nlink == 0:
+            log.error("%s: segment %d was deleted while it was written", self.folder, self._segment)
+            self._abandon()
         size = sum(batch.size for batch in group)
         if self._file < 0 or self._byte + size > format.SEGMENT_BYTES_MAX:
             self._next_segment()

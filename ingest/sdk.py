@@ -70,6 +70,8 @@ class SdkHandler:
             body = await http.read()
         except web.HTTPRequestEntityTooLarge:
             return answer.problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes a request.")
+        except web.RequestPayloadError as error:
+            return answer.problem(400, "bad_body", f"The body cannot be read: {error}")
         sender = Sender(key, peer_text(http.remote), http.headers.get("User-Agent", ""), time.time_ns() // 1000)
         records: list[Install] | list[Event]
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from process.kafka import stop_client
 from process.life import sleep_unless
 from schemas.errors import TouchlineError
 
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 BATCH_BYTES_MAX = 900_000
 REQUEST_TIMEOUT_MS = 5000
 SEND_TIMEOUT_S = 12.0
-STOP_TIMEOUT_S = 5.0
 CONNECT_PAUSE_S = (0.2, 0.5, 1.0)
 
 
@@ -81,7 +81,7 @@ class Sender:
             if not partitions:
                 raise KafkaError(f"topic {self._topic} does not exist, create it with `touchline topics`")
         except BaseException:
-            await _stop(producer)
+            await stop_client(producer)
             raise
         for partition in sorted(partitions):
             self._free.put_nowait(partition)
@@ -92,6 +92,8 @@ class Sender:
 
     async def send(self, payload: bytes) -> None:
         """Deliver the lines of a batch as one Kafka batch. Raises SendFailed."""
+        if self._producer is None:
+            raise SendFailed("not connected")
         self._waiting += 1
         try:
             partition = await self._free.get()
@@ -129,13 +131,5 @@ class Sender:
     async def close(self) -> None:
         """Stop within a deadline: aiokafka's own stop can wait for ever."""
         if self._producer is not None:
-            await _stop(self._producer)
+            await stop_client(self._producer)
             self._producer = None
-
-
-async def _stop(producer: Any) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await producer.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.warning("Kafka producer did not stop in order: %s", error or type(error).__name__)

@@ -51,6 +51,11 @@ class Shipper:
         self._tasks = [asyncio.create_task(one) for one in work]
 
     @property
+    def watermark(self) -> Position:
+        """Everything below is acknowledged by Kafka."""
+        return self._watermark
+
+    @property
     def away(self) -> bool:
         """Whether Kafka is known to be out of reach: nobody waits for it then."""
         return self._live.away

@@ -64,7 +64,5 @@ async def _listen(runner: web.AppRunner, address: str, port: int) -> int:
             return port + further * SECOND_OF_A_ROLE
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise ConfigError(
-                    f"cannot listen on {address}:{port} for metrics: {error.strerror}"
-                ) from None
+                raise ConfigError(f"cannot listen on {address}:{port} for metrics: {error.strerror}") from None
     raise ConfigError(f"port {port} for metrics is taken; set TOUCHLINE_METRICS_PORT")

@@ -25,9 +25,7 @@ def run(role: str, main: Main) -> None:
         format=f"%(asctime)s {role} %(levelname)s %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger("aiokafka").setLevel(
-        logging.CRITICAL
-    )  # it repeats each lost connection many times a second
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats each lost connection many times a second
     try:
         settings = Settings.read(os.environ)
         for key in unknown(os.environ):

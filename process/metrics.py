@@ -29,9 +29,7 @@ class Meters:
         made = self._made.get(metric.name)
         if made is None:
             self._check(metric)
-            made = Histogram(
-                metric.name, metric.help, metric.labels, registry=self._registry, buckets=metric.buckets
-            )
+            made = Histogram(metric.name, metric.help, metric.labels, registry=self._registry, buckets=metric.buckets)
             self._made[metric.name] = made
         assert isinstance(made, Histogram)
         return made

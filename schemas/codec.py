@@ -52,5 +52,5 @@ def decode_conversion(line: bytes) -> Conversion:
 def _checked(decoder: "msgspec.json.Decoder[T]", line: bytes) -> T:
     try:
         return decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DeadLetter("undecodable", str(error)) from error

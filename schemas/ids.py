@@ -5,6 +5,7 @@ so ids of one process sort by time down to about a quarter of a microsecond.
 """
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from typing import NewType
@@ -13,6 +14,8 @@ RecordId = NewType("RecordId", str)
 """Lower-case text of a UUIDv7."""
 
 US_PER_HOUR = 3_600_000_000
+
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def _random_words() -> Iterator[int]:
@@ -44,7 +47,7 @@ def _text(at_us: int, low: int) -> RecordId:
 
 def received_us(record_id: str) -> int:
     """Unix microseconds of receipt, whole milliseconds. Raises ValueError when it is no UUIDv7."""
-    if len(record_id) != 36 or record_id[14] != "7" or record_id[8] != "-":
+    if _UUID7.fullmatch(record_id) is None:
         raise ValueError(f"{record_id!r} is no UUIDv7")
     return int(record_id[:8] + record_id[9:13], 16) * 1000
 

@@ -12,6 +12,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple, NewType
 
@@ -30,6 +31,7 @@ SEGMENT_MAGIC = b"TLSEG001"
 FRAME_HEADER = struct.Struct("<4sIIIQ")
 """magic, payload bytes, CRC32 of (boot, number, payload), boot, number."""
 FRAME_MAGIC = b"TLF1"
+_WHOLE_FRAME_BYTES_MAX = FRAME_HEADER.size + FRAME_BYTES_MAX
 END = struct.Struct("<IIQII")
 """segment, byte, number of the last batch, boot, CRC32 of what stands before."""
 
@@ -124,7 +126,7 @@ def read_identity(folder: Path) -> Identity:
     try:
         stated = json.loads((folder / "journal.json").read_text())
         return Identity(stated["uuid"], stated["topic"], stated["host"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptJournal(f"{folder / 'journal.json'} does not name a journal: {error}") from None
 
 
@@ -140,13 +142,11 @@ class Gap(NamedTuple):
     stop: Position
 
 
-def read_frames(
-    folder: Path, at: Position, *, end: Position, bytes_max: int
-) -> "tuple[list[Frame], Gap | None]":
+def read_frames(folder: Path, at: Position, *, end: Position, bytes_max: int) -> "tuple[list[Frame], Gap | None]":
     """Frames from `at` up to `end`, about `bytes_max` of them; the gap that stood before them, if any.
 
     A tear at the end of a sealed segment is no gap: nothing durable stood there.
-    Frames that were published and cannot be read are one.
+    Frames that were published and cannot be read are one, up to the next whole frame.
     """
     frames: list[Frame] = []
     taken = 0
@@ -156,27 +156,40 @@ def read_frames(
         if not path.exists():
             if frames:
                 break
-            following = [
-                number for number in segments(folder) if number > segment and position(number, 0) < end
-            ]
+            following = [number for number in segments(folder) if number > segment and position(number, 0) < end]
             return [], Gap(at, position(following[0], 0) if following else end)
         found = list(scan(path, from_byte=byte_of(at), bytes_max=bytes_max - taken, end=end))
         frames += found
         taken += sum(len(frame.payload) for frame in found)
         if found:
             at = found[-1].next
-        elif segment < segment_of(end):
+            continue
+        following_frame = _resume(path, byte_of(at), end)
+        if following_frame is None and segment < segment_of(end):
             at = position(segment + 1, 0)
         elif frames:
             break
         else:
-            return [], Gap(at, end)
+            return [], Gap(at, following_frame or end)
     return frames, None
 
 
-def scan(
-    path: Path, *, from_byte: int = 0, bytes_max: int = 2**62, end: Position = Position(2**62)
-) -> Iterator[Frame]:
+def _resume(path: Path, from_byte: int, end: Position) -> Position | None:
+    """The next whole frame behind bytes that are none; None when there is none before `end`: a tear."""
+    start = max(from_byte, SEGMENT_HEADER.size)
+    with path.open("rb") as file:
+        file.seek(start)
+        rest = file.read()
+    found = rest.find(FRAME_MAGIC, 1)
+    while found >= 0:
+        frame = _next_frame(BytesIO(rest[found : found + _WHOLE_FRAME_BYTES_MAX]).read, int(path.stem), start + found)
+        if frame is not None and frame.at < end:
+            return frame.at
+        found = rest.find(FRAME_MAGIC, found + 1)
+    return None
+
+
+def scan(path: Path, *, from_byte: int = 0, bytes_max: int = 2**62, end: Position = Position(2**62)) -> Iterator[Frame]:
     """Whole frames of one segment file, up to the first torn one."""
     segment = int(path.stem)
     taken = 0

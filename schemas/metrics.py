@@ -19,9 +19,7 @@ class Metric:
 
 
 HITS = Metric("touchline_hits", "counter", "Touches taken, by kind and mode.", ("kind", "mode"))
-ANSWERS = Metric(
-    "touchline_answers", "counter", "Answers of the edge, by status and reason.", ("status", "reason")
-)
+ANSWERS = Metric("touchline_answers", "counter", "Answers of the edge, by status and reason.", ("status", "reason"))
 CONVERSIONS = Metric("touchline_conversions", "counter", "Installs and events taken.", ("kind",))
 UNRECORDED = Metric("touchline_unrecorded", "gauge", "Redirects answered without a durable hit.")
 REFUSED = Metric("touchline_refused", "gauge", "503 answers: the record could not be made durable.")
@@ -36,9 +34,7 @@ BATCH_RECORDS = Metric(
     "touchline_batch_records", "histogram", "Records in a batch.", ("topic",), (1, 3, 10, 30, 100, 300, 1000)
 )
 JOURNAL_BYTES = Metric("touchline_journal_bytes", "gauge", "Bytes of the journals on disk.", ("topic",))
-UNSHIPPED = Metric(
-    "touchline_unshipped_batches", "gauge", "Batches that Kafka has not acknowledged.", ("topic",)
-)
+UNSHIPPED = Metric("touchline_unshipped_batches", "gauge", "Batches that Kafka has not acknowledged.", ("topic",))
 KAFKA_AWAY = Metric("touchline_kafka_away", "gauge", "1 while Kafka cannot be reached.", ("topic",))
 LINKS = Metric("touchline_links", "gauge", "Tracking links in the snapshot.")
 LINKS_CHANGE = Metric("touchline_links_change", "gauge", "Change number of the links' snapshot.")
@@ -46,9 +42,7 @@ LINKS_CHANGE = Metric("touchline_links_change", "gauge", "Change number of the l
 ROWS = Metric("touchline_rows", "counter", "Rows stored in Postgres.", ("consumer",))
 REPEATED = Metric("touchline_repeated", "counter", "Records that stood in Postgres already.", ("consumer",))
 REJECTED = Metric("touchline_rejected", "counter", "Records kept as rejects.", ("consumer", "reason"))
-RACES_LOST = Metric(
-    "touchline_races_lost", "counter", "Batches that another member stored first.", ("consumer",)
-)
+RACES_LOST = Metric("touchline_races_lost", "counter", "Batches that another member stored first.", ("consumer",))
 HOLES = Metric("touchline_holes", "counter", "Holes found in the log: an alarm.", ("consumer",))
 DECISIONS = Metric("touchline_decisions", "counter", "Installs decided, by method.", ("method",))
 WAITING = Metric("touchline_waiting_conversions", "gauge", "Installs that wait for their barrier.")

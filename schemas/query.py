@@ -35,4 +35,7 @@ def storable(text: str) -> str:
         text = text.replace("\0", NUL_REPLACEMENT)
     if text.isascii():
         return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

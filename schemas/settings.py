@@ -70,9 +70,7 @@ class Settings:
     metrics_port: int = _setting("9100", _port, "First port of health and metrics, one a process.")
     bind: str = _setting("", _bind, "One address for all ports; empty: edge 0.0.0.0, metrics 127.0.0.1.")
     journal_bytes_max: int = _setting("20GB", _bytes, "Bytes of journals a worker keeps before it refuses.")
-    public_url: str = _setting(
-        "", _url, "Address in printed tracking links; empty: http://localhost:{edge port}."
-    )
+    public_url: str = _setting("", _url, "Address in printed tracking links; empty: http://localhost:{edge port}.")
     country_db: str = _setting("", str, "A MaxMind country database (.mmdb); empty: the packaged one.")
 
     @classmethod

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from consumers.sources import Chunk, Partition, Positions, Record
+from process.kafka import stop_client
 from process.postgres import AWAY
 from schemas.codec import is_tally
 from schemas.errors import LogReplaced
@@ -22,7 +23,6 @@ RECORDS_MAX = 5000
 HELD_RECORDS_MAX = 20_000
 HELD_POLLS_MAX = 10
 CALL_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 5.0
 
 
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -169,7 +169,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
                 cluster = await self._cluster_id()
                 epoch = await self._identity(cluster, self._topic)
         except BaseException:
-            await _stop(kafka)
+            await stop_client(kafka)
             raise
         self._log = f"kafka:{cluster}:{self._topic}:{epoch}"
         return kafka
@@ -186,13 +186,5 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """Leave the group within a deadline."""
         for kafka in (self._kafka, self._asker):
             if kafka is not None:
-                await _stop(kafka)
+                await stop_client(kafka)
         self._kafka = self._asker = None
-
-
-async def _stop(kafka: Any) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await kafka.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.warning("Kafka consumer did not stop in order: %s", error or type(error).__name__)

@@ -7,12 +7,16 @@ INSERT INTO apps (id, title, fallback_url) VALUES ($1, $2, $3);
 INSERT INTO app_keys (hash, app, kind, title) VALUES ($1, $2, $3, $4);
 
 -- name: apps
--- All apps with their keys' kinds.
-SELECT a.id, a.title, a.fallback_url, a.created_at, a.deleted_at,
+-- All apps with what is known of their keys, or ($1) one.
+SELECT a.id, a.title, a.fallback_url, a.created_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'title', k.title, 'created_at', k.created_at)
-                                  ORDER BY k.created_at)
+                                  ORDER BY k.created_at, k.kind)
                  FROM app_keys k WHERE k.app = a.id AND k.revoked_at IS NULL), '[]') AS keys
-FROM apps a WHERE $1::text IS NULL OR a.id = $1 ORDER BY a.id;
+FROM apps a WHERE a.deleted_at IS NULL AND ($1::text IS NULL OR a.id = $1) ORDER BY a.id LIMIT $2;
+
+-- name: app
+-- An app that a link or a key may belong to.
+SELECT id, fallback_url FROM apps WHERE id = $1 AND deleted_at IS NULL;
 
 -- name: put_partner
 -- A partner, created on first mention.
@@ -22,14 +26,28 @@ INSERT INTO partners (id, title) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 -- A campaign, created on first mention.
 INSERT INTO campaigns (id, title, partner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 
+-- name: campaign_partner
+-- Whose campaign it is.
+SELECT partner FROM campaigns WHERE id = $1;
+
 -- name: put_link
 -- A new tracking link.
 INSERT INTO links (id, app, campaign, title, kind, targets, fallback_url)
 VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7);
 
 -- name: links
--- All links, or one.
-SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.paused,
-       l.created_at, l.deleted_at
-FROM links l LEFT JOIN campaigns c ON c.id = l.campaign
-WHERE $1::text IS NULL OR l.id = $1 ORDER BY l.created_at, l.id LIMIT $2;
+-- Links, the newest first: ($1) one, ($2) those of an app, ($3) deleted ones too; at most $4.
+SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.created_at,
+       CASE WHEN l.deleted_at IS NOT NULL THEN 'deleted' WHEN l.paused THEN 'paused' ELSE 'active' END AS state,
+       a.fallback_url AS app_fallback_url
+FROM links l JOIN apps a ON a.id = l.app LEFT JOIN campaigns c ON c.id = l.campaign
+WHERE ($1::text IS NULL OR l.id = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3 OR l.deleted_at IS NULL)
+ORDER BY l.created_at DESC, l.id LIMIT $4;
+
+-- name: pause_link
+-- Pause ($2) a link or let it lead on; a deleted one stays as it is.
+UPDATE links SET paused = $2 WHERE id = $1 AND deleted_at IS NULL RETURNING id;
+
+-- name: delete_link
+-- The row stays: its touches and reports name it, and its address still leads to the fallback.
+UPDATE links SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id;

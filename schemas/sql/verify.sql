@@ -50,7 +50,7 @@ FROM said FULL JOIN stored USING (subject, hour) ORDER BY hour, subject;
 WITH stored AS (
     SELECT app AS subject, (('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 3600000)::int
         AS hour, count(*) AS records
-    FROM (SELECT app, id FROM installs WHERE id >= $1 UNION ALL SELECT app, id FROM events WHERE id >= $1) AS both
+    FROM (SELECT app, id FROM installs WHERE id >= $1 UNION ALL SELECT app, id FROM events WHERE id >= $1) AS conversions
     GROUP BY 1, 2
 ), said AS (
     SELECT subject, hour, sum(records) AS records FROM received

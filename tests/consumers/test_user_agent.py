@@ -12,8 +12,7 @@ from schemas.devices import normal_os
 from tests.support.data import data_folder
 
 FROZEN = (
-    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/124.0.0.0 Mobile Safari/537.36"
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Mobile Safari/537.36"
 )
 PIXEL_8 = {
     "Sec-CH-UA-Platform": '"Android"',
@@ -79,9 +78,7 @@ def test_every_crawler_of_the_cases_is_a_bot() -> None:
         (
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4_1 like Mac OS X) AppleWebKit/605.1.15 "
             "(KHTML, like Gecko) Version/17.4.1 Mobile/15E148 Safari/604.1",
-            Agent(
-                "ios", "iOS", "17.4.1", "17", "iPhone", "Apple", "iPhone", "Mobile Safari", "17.4.1", False
-            ),
+            Agent("ios", "iOS", "17.4.1", "17", "iPhone", "Apple", "iPhone", "Mobile Safari", "17.4.1", False),
         ),
         (
             "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 "

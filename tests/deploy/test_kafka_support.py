@@ -63,9 +63,7 @@ async def send_until_acknowledged(producer: AIOKafkaProducer, topic: str, values
 
 async def read(bootstrap: str, topic: str, partition: int = 0) -> list[bytes]:
     """Everything the partition holds now."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
-    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
         place = TopicPartition(topic, partition)
@@ -103,9 +101,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
 
 
 @pytest.mark.kafka
-async def test_a_killed_broker_comes_back_with_what_it_acknowledged(
-    broker: KafkaCluster, topic_prefix: str
-) -> None:
+async def test_a_killed_broker_comes_back_with_what_it_acknowledged(broker: KafkaCluster, topic_prefix: str) -> None:
     bootstrap = broker.bootstrap
     [hits] = await ensure_topics(bootstrap, topic_prefix, names=("hits",), partitions=1)
     async with producing(bootstrap) as producer:

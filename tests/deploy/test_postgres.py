@@ -251,9 +251,7 @@ def test_the_log_is_bounded(server: Postgres, monkeypatch: pytest.MonkeyPatch) -
 
 
 @as_root
-def test_runs_below_a_folder_that_only_root_may_enter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_below_a_folder_that_only_root_may_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     programs = closed / "programs"
@@ -307,9 +305,7 @@ def test_runs_for_an_ordinary_user(tmp_path: Path) -> None:
     assert eventually(lambda: not running(pid))
 
 
-def test_takes_the_systems_postgresql_without_the_wheel(
-    server: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_takes_the_systems_postgresql_without_the_wheel(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     if not list(Path("/usr/lib/postgresql").glob("*/bin/psql")):
         pytest.skip("The system has no PostgreSQL of its own.")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -124,15 +124,11 @@ async def test_what_kafka_will_never_accept_is_not_tried_again(kafka: str) -> No
 
 
 @pytest.mark.kafka
-async def test_three_brokers_get_strong_topics(
-    kafka_cluster: Callable[[], KafkaCluster], topic_prefix: str
-) -> None:
+async def test_three_brokers_get_strong_topics(kafka_cluster: Callable[[], KafkaCluster], topic_prefix: str) -> None:
     cluster = kafka_cluster()
     reports = await ensure_topics(cluster.bootstrap, topic_prefix, names=TOPICS, partitions=6)
 
-    assert [(report.replication, report.insync_min, report.weaknesses) for report in reports] == [
-        (3, 2, ())
-    ] * 3
+    assert [(report.replication, report.insync_min, report.weaknesses) for report in reports] == [(3, 2, ())] * 3
 
 
 @pytest.mark.kafka
@@ -146,9 +142,7 @@ async def test_a_broker_that_is_late_does_not_make_the_topics_weak(
         await ensure_topics(cluster.bootstrap, topic_prefix, names=("hits",), partitions=3, wait_ms=500)
 
     async with asyncio.TaskGroup() as tasks:
-        waiting = tasks.create_task(
-            ensure_topics(cluster.bootstrap, topic_prefix, names=("hits",), partitions=3)
-        )
+        waiting = tasks.create_task(ensure_topics(cluster.bootstrap, topic_prefix, names=("hits",), partitions=3))
         await asyncio.to_thread(cluster.restart, 2)
     assert waiting.result()[0].replication == 3
 

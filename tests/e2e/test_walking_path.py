@@ -207,7 +207,7 @@ def test_events_are_stored_once(product: Product) -> None:
 
 @pytest.mark.data
 def test_third_party_queries_are_preserved_byte_for_byte(product: Product) -> None:
-    sent = []
+    sent: list[str] = []
     for line in (data_folder() / "urls" / "prebid_urls.txt").read_bytes().splitlines():
         raw = line.partition(b"?")[2].partition(b"#")[0]
         if not raw:

@@ -11,9 +11,9 @@ from tests.support.data import data_folder
 
 V4_VALUES = st.integers(0, 2**32 - 1)
 # Half of them with long runs of zeros, where `::` has to be found.
-V6_VALUES = st.integers(0, 2**128 - 1) | st.lists(
-    st.sampled_from([0, 0, 1, 0xFFFF]), min_size=8, max_size=8
-).map(lambda groups: sum(group << 16 * place for place, group in enumerate(groups)))
+V6_VALUES = st.integers(0, 2**128 - 1) | st.lists(st.sampled_from([0, 0, 1, 0xFFFF]), min_size=8, max_size=8).map(
+    lambda groups: sum(group << 16 * place for place, group in enumerate(groups))
+)
 PREFIX_PAIRS = st.tuples(st.integers(48, 128), st.integers(48, 128))
 
 
@@ -234,18 +234,14 @@ def test_print_networks(text: str, key: str | None, probes: list[str]) -> None:
 
 
 @given(value=V4_VALUES, own=st.integers(24, 32), prefix=st.integers(24, 32))
-def test_a_conversion_probes_the_key_of_every_ipv4_touch_that_covers_it(
-    value: int, own: int, prefix: int
-) -> None:
+def test_a_conversion_probes_the_key_of_every_ipv4_touch_that_covers_it(value: int, own: int, prefix: int) -> None:
     device, touch = (network(f"{IPv4Address(value)}/{length}") for length in (own, prefix))
     if touch.contains(device):
         assert touch_network(touch) in probe_networks(device)
 
 
 @given(value=V6_VALUES.filter(lambda value: not _stands_for_ipv4(value)), prefixes=PREFIX_PAIRS)
-def test_a_conversion_probes_the_key_of_every_ipv6_touch_that_covers_it(
-    value: int, prefixes: tuple[int, int]
-) -> None:
+def test_a_conversion_probes_the_key_of_every_ipv6_touch_that_covers_it(value: int, prefixes: tuple[int, int]) -> None:
     device, touch = (network(f"{IPv6Address(value)}/{length}") for length in prefixes)
     if touch.contains(device):
         assert touch_network(touch) in probe_networks(device)

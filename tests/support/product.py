@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 
@@ -122,7 +122,7 @@ class Product:
             os.kill(pid, signal.SIGKILL)
 
     def touchline(self, *arguments: str, code: int | None = 0) -> str:
-        """Run a command; gives its standard output."""
+        """Run a command; gives its standard output. `code` None: 0 or 1, it answered."""
         done = subprocess.run(
             [sys.executable, TOUCHLINE, *arguments],
             env=self.environment,
@@ -131,13 +131,16 @@ class Product:
             timeout=60,
             check=False,
         )
-        if code is not None:
-            assert done.returncode == code, f"exit {done.returncode}: {done.stdout}{done.stderr}"
+        wanted = (0, 1) if code is None else (code,)
+        said = f"exit {done.returncode}: {done.stdout}{done.stderr}"
+        assert done.returncode in wanted, said
+        assert done.stdout, said
         return done.stdout
 
     def facts(self, *arguments: str, code: int | None = 0) -> Any:
         """Run a command with --json."""
-        return json.loads(self.touchline(*arguments, "--json", code=code))
+        said = self.touchline(*arguments, "--json", code=code)
+        return json.loads(said)
 
     def sql(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         """Ask the product's database."""
@@ -149,7 +152,8 @@ class Product:
             )
             connection = await asyncpg.connect(url)
             try:
-                return await connection.fetch(statement, *arguments)
+                rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+                return rows
             finally:
                 await connection.close()
 
@@ -180,7 +184,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def eventually(question: Callable[[], T], *, seconds: float = 30.0, what: Callable[[], object] | None = None) -> T:
+def eventually(
+    question: Callable[[], T | Literal[False] | None],
+    *,
+    seconds: float = 30.0,
+    what: Callable[[], object] | None = None,
+) -> T:
     """The first truthy answer; fails with `what()` when none comes in time."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,0 +1,137 @@
+"""`touchline app`: advertised apps and their keys."""
+
+import secrets
+from hashlib import sha256
+from typing import Annotated, Any, get_args
+
+import asyncpg
+import orjson
+import typer
+
+from console.link_form import checked_app_id, checked_fallback, checked_text
+from console.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
+from schemas.errors import TouchlineError
+from schemas.links import KeyKind
+from schemas.sql import load
+
+LIST_MAX = 10_000
+
+apps = typer.Typer(no_args_is_help=True, help="Apps that are advertised, and the keys their installs come with.")
+
+AppId = Annotated[str, typer.Argument(metavar="ID", help="Letters, digits, . _ and -, such as com.example.shop.")]
+
+
+@apps.command("create", cls=Command)
+def create(
+    app: AppId,
+    title: Annotated[str | None, typer.Option(help="A name for people; the id if you give none.")] = None,
+    fallback_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where people land when a link of the app has no place for them.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Create an app with an SDK key and a server key.
+
+    The SDK key goes into the app: whoever has it may report installs and events of the device it runs on.
+    The server key stays with you: it may also say which device and address it speaks of.
+    Both are printed once; only their SHA-256 is kept.
+    """
+    checked_app_id(app)
+    name = checked_text("title", title) or app
+    fallback = checked_fallback(fallback_url)
+    keys: dict[KeyKind, str] = {kind: _new_key(kind) for kind in get_args(KeyKind)}
+
+    async def work(connection: asyncpg.Connection) -> None:
+        try:
+            async with connection.transaction():
+                await connection.execute(load("manage")["put_app"], app, name, fallback)
+                for kind, key in keys.items():
+                    await _put_key(connection, app, kind, key, "")
+        except asyncpg.UniqueViolationError:
+            raise TouchlineError(f"id {app!r} is taken: `touchline app show {app}` shows whose it is.") from None
+
+    with_postgres(work)
+    if json:
+        printed = [{"kind": kind, "key": key} for kind, key in keys.items()]
+        print_json({"id": app, "title": name, "fallback_url": fallback, "keys": printed})
+        return
+    page().print(f"Created the app {app}. Its keys are printed this once:\n")
+    page().print(facts_lines([("SDK key", keys["sdk"]), ("server key", keys["server"])]))
+    page().print(f"\nNext: touchline link create --app {app} --target google_play=https://play.google.com/…")
+
+
+@apps.command("key", cls=Command)
+def key(
+    app: AppId,
+    kind: Annotated[KeyKind, typer.Option(help="sdk: for the app itself. server: for a server of yours.")],
+    title: Annotated[str, typer.Option(help="What the key is for, so that you find it again.")] = "",
+    json: Json = False,
+) -> None:
+    """Add a key to an app; it is printed once, only its SHA-256 is kept."""
+    made = _new_key(kind)
+    checked_text("title", title or None)
+
+    async def work(connection: asyncpg.Connection) -> None:
+        async with connection.transaction():
+            if await connection.fetchrow(load("manage")["app"], app) is None:
+                raise no_such_app(app)
+            await _put_key(connection, app, kind, made, title)
+
+    with_postgres(work)
+    if json:
+        print_json({"app": app, "kind": kind, "title": title, "key": made})
+    else:
+        page().print(f"A {kind} key of {app}, printed this once:\n\n{made}")
+
+
+@apps.command("list", cls=Command)
+def list_(json: Json = False) -> None:
+    """All apps."""
+    found = _read(None)
+    if json:
+        print_json(found)
+    elif found:
+        rows = [(one["id"], one["title"], one["fallback_url"], _kinds(one)) for one in found]
+        page().print(table(("app", "title", "fallback", "keys"), rows))
+    else:
+        page().print("No apps yet; `touchline app create --help` says how to make one.")
+
+
+@apps.command("show", cls=Command)
+def show(app: AppId, json: Json = False) -> None:
+    """One app, and which keys it has."""
+    found = _read(app)
+    if not found:
+        raise no_such_app(app)
+    one = found[0]
+    if json:
+        print_json(one)
+        return
+    lines = [("app", one["id"]), ("title", one["title"]), ("fallback", one["fallback_url"])]
+    page().print(facts_lines([*lines, ("created", one["created_at"])]))
+    page().print(table(("key", "title", "created"), [(k["kind"], k["title"], k["created_at"]) for k in one["keys"]]))
+
+
+def no_such_app(app: str) -> TouchlineError:
+    """The error that teaches how to make one."""
+    return TouchlineError(
+        f"app {app!r} does not exist; `touchline app list` names all, `touchline app create` makes one."
+    )
+
+
+def _new_key(kind: KeyKind) -> str:
+    return f"{kind}_{secrets.token_urlsafe(24)}"
+
+
+async def _put_key(connection: asyncpg.Connection, app: str, kind: KeyKind, key: str, title: str) -> None:
+    digest = sha256(key.encode()).hexdigest()
+    await connection.execute(load("manage")["put_key"], digest, app, kind, title)
+
+
+def _read(app: str | None) -> list[dict[str, Any]]:
+    rows = with_postgres(lambda connection: connection.fetch(load("manage")["apps"], app, LIST_MAX))
+    return [{**dict(row), "keys": orjson.loads(row["keys"])} for row in rows]
+
+
+def _kinds(app: dict[str, Any]) -> str:
+    return ", ".join(key["kind"] for key in app["keys"])

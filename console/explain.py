@@ -1,0 +1,78 @@
+"""`touchline explain`: why an install was attributed as it was."""
+
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+from rich.console import Console
+
+from console.explanation import duration, facts
+from console.terminal import Json, facts_lines, page, print_json, safe, table, with_postgres
+from schemas.errors import TouchlineError
+from schemas.reasons import WON
+from schemas.sql import load
+
+CANDIDATES_SHOWN_MAX = 40
+
+
+def explain(
+    install_id: Annotated[str, typer.Argument(metavar="INSTALL_ID", help="What the edge answered, or you sent.")],
+    app: Annotated[str | None, typer.Option(help="Needed when several apps have an install of this id.")] = None,
+    json: Json = False,
+) -> None:
+    """Why an install was attributed as it was: the decision, every touch that was looked at, and the reasons.
+
+    A touch wins by the most certain method that found one, and within it the latest. Organic means that
+    none counts. An install is decided once every touch received before it is stored; until then the
+    decision is null.
+    """
+    rows = with_postgres(lambda connection: connection.fetch(load("console")["explained"], install_id, app))
+    found = facts(_the_one(rows, install_id, app))
+    if json:
+        print_json(found)
+    else:
+        _print(page(), found)
+
+
+def _the_one(rows: list[asyncpg.Record], install_id: str, app: str | None) -> asyncpg.Record:
+    """Raises TouchlineError unless there is exactly one."""
+    if not rows:
+        where = f" for app {app!r}" if app is not None else ""
+        raise TouchlineError(
+            f"install_id {install_id!r} is not stored{where}: it may not have been read yet"
+            " (`touchline status` shows what is unread), or nobody sent it."
+        )
+    if len(rows) > 1:
+        apps = ", ".join(row["app"] for row in rows)
+        raise TouchlineError(f"install_id {install_id!r} stands in several apps ({apps}): say which with --app.")
+    return rows[0]
+
+
+def _print(out: Console, found: dict[str, Any]) -> None:
+    decision = found["decision"]
+    out.print(safe(found["sentence"]), style="bold")
+    out.print()
+    lines = [("install", found["install_id"]), ("app", found["app"]), ("received", _time(found["received_at"]))]
+    if decision:
+        lines += [("decided", f"{_time(found['decided_at'])} by the rules {found['rules']}")]
+        lines += [("decision", f"number {found['decisions']}, the last one counts")] if found["decisions"] > 1 else []
+    if found["decided_again_soon"]:
+        lines += [("note", "A touch that concerns it came since: it is decided again soon.")]
+    out.print(facts_lines(lines))
+    if not found["candidates"]:
+        return
+    out.print("\nTouches that were looked at, by how long before the install they happened:\n")
+    rows = [_row(one) for one in found["candidates"][:CANDIDATES_SHOWN_MAX]]
+    out.print(table(("before", "touch", "link", "click id", "method", "verdict", "why"), rows))
+    if len(found["candidates"]) > CANDIDATES_SHOWN_MAX:
+        out.print(f"… and {len(found['candidates']) - CANDIDATES_SHOWN_MAX} more: --json prints all.")
+
+
+def _row(one: dict[str, Any]) -> tuple[object, ...]:
+    age = duration(one["age_seconds"]) if one["age_seconds"] is not None else None
+    verdict = one["verdict"].upper() if one["verdict"] == WON else one["verdict"]
+    return age, one["touch_kind"], one["link"], one["click_id"], one["method"], verdict, one["sentence"]
+
+
+def _time(moment: Any) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

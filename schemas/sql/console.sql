@@ -1,0 +1,52 @@
+-- name: explained
+-- Installs of this install_id (in app $2 only) with their current decision; nulls while undecided.
+SELECT i.app, i.install_id, i.id, i.decided, b.passed_at IS NOT NULL AS touches_read,
+       d.number, d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
+       d.candidates, d.rules, d.decided_at
+FROM installs i
+LEFT JOIN barriers b ON b.id = i.barrier
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d ON true
+WHERE i.install_id = $1 AND ($2::text IS NULL OR i.app = $2)
+ORDER BY i.app LIMIT 20;
+
+-- name: newest_touches
+-- The newest $5 touches (of link $3) with ids from $1 up to $2, among the newest $4 of any link:
+-- no index leads from a link to its touches, so the bound is on what is looked through.
+SELECT t.id, t.kind, t.mode, t.link, t.app, t.touched_at, t.click_id, abbrev(t.ip) AS ip, t.country, t.flags, t.query
+FROM (SELECT * FROM touches WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $4) t
+WHERE $3::text IS NULL OR t.link = $3
+ORDER BY t.id DESC LIMIT $5;
+
+-- name: newest_rejects
+-- The newest $6 rejects of each consumer (of link $4), likewise: (consumer, lowest id), ids below $3.
+SELECT r.id, r.consumer, r.subject, r.reason, r.parameter, r.detail, r.record
+FROM unnest($1::text[], $2::uuid[]) AS c (consumer, floor) CROSS JOIN LATERAL (
+    SELECT n.* FROM (
+        SELECT * FROM rejects WHERE consumer = c.consumer AND id >= c.floor AND id < $3
+        ORDER BY id DESC LIMIT $5) n
+    WHERE $4::text IS NULL OR (n.subject = $4 AND n.consumer <> 'attribution')
+    ORDER BY n.id DESC LIMIT $6) r;
+
+-- name: newest_ids
+-- The highest id below $1 of the touches and of the rejects of each consumer of $2.
+SELECT 'touches' AS source, (SELECT id FROM touches WHERE id < $1 ORDER BY id DESC LIMIT 1) AS id
+UNION ALL
+SELECT c.consumer, (SELECT id FROM rejects WHERE consumer = c.consumer AND id < $1 ORDER BY id DESC LIMIT 1)
+FROM unnest($2::text[]) AS c (consumer);
+
+-- name: positions
+-- How far every consumer has come in every log.
+SELECT consumer, log, partition, next_offset, updated_at FROM log_positions ORDER BY consumer, log, partition;
+
+-- name: holes
+-- Stretches of logs that were gone before they were read.
+SELECT count(*) FROM log_holes;
+
+-- name: waiting
+-- Installs without a decision, and the oldest of them.
+SELECT (SELECT count(*) FROM installs WHERE NOT decided) AS installs,
+       (SELECT id FROM installs WHERE NOT decided ORDER BY id LIMIT 1) AS oldest;
+
+-- name: touches_between
+-- How many touches have ids from $1 up to $2; counts up to $3.
+SELECT count(*) FROM (SELECT FROM touches WHERE id >= $1 AND id < $2 LIMIT $3) t;

@@ -1,0 +1,79 @@
+from hashlib import sha256
+
+import pytest
+
+from tests.console.conftest import Console
+
+
+def test_an_app_comes_with_two_keys_that_are_stored_as_digests(console: Console) -> None:
+    made = console.facts("app", "create", "com.example.shop", "--title", "Shop", "--fallback-url", "https://a.example/")
+    assert (made["id"], made["title"], made["fallback_url"]) == ("com.example.shop", "Shop", "https://a.example/")
+    assert [key["kind"] for key in made["keys"]] == ["sdk", "server"]
+    digests = {(key["kind"], sha256(key["key"].encode()).hexdigest()) for key in made["keys"]}
+    assert set(console.sql("SELECT kind, hash FROM app_keys WHERE app = 'com.example.shop'")) == digests
+
+
+def test_the_keys_are_printed_once(console: Console) -> None:
+    page = console.run("app", "create", "shop").stdout
+    keys = [line.split()[-1] for line in page.splitlines() if line.startswith(("SDK key", "server key"))]
+    assert len(set(keys)) == 2
+    assert all(len(key) > 30 for key in keys)
+    later = console.run("app", "show", "shop").stdout + console.run("app", "list").stdout
+    assert not any(key in later for key in keys)
+
+
+def test_a_key_is_added(console: Console) -> None:
+    console.run("app", "create", "shop")
+    made = console.facts("app", "key", "shop", "--kind", "server", "--title", "back end")
+    assert (sha256(made["key"].encode()).hexdigest(),) in console.sql("SELECT hash FROM app_keys")
+    shown = console.facts("app", "show", "shop")
+    assert [(key["kind"], key["title"]) for key in shown["keys"]] == [
+        ("sdk", ""), ("server", ""), ("server", "back end")
+    ]  # fmt: skip
+
+
+def test_apps_are_listed(console: Console) -> None:
+    assert "No apps yet" in console.run("app", "list").stdout
+    console.run("app", "create", "shop")
+    console.sql("INSERT INTO apps (id, title) VALUES ('game', 'Game')")
+    assert [app["id"] for app in console.facts("app", "list")] == ["game", "shop"]
+    assert "sdk, server" in console.run("app", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["create", "shop"], 1, "touchline app create: id 'shop' is taken: `touchline app show shop`"),
+        (["create", "two words"], 2, "touchline app create: id 'two words' is no app id"),
+        (
+            ["create", "s", "--fallback-url", "ftp://x"],
+            2,
+            "touchline app create: fallback-url 'ftp://x' does not start",
+        ),
+        (["create", "s", "--title", "\n"], 2, r"touchline app create: title '\n' is not 1 to 200 printable"),
+        (["create"], 2, "touchline app create: Missing argument 'ID'"),
+        (["key", "game", "--kind", "sdk"], 1, "touchline app key: app 'game' does not exist"),
+        (["key", "shop", "--kind", "none"], 2, "touchline app key: Invalid value for '--kind'"),
+        (["show", "game"], 1, "touchline app show: app 'game' does not exist"),
+        (["show", "shop", "--nonsense"], 2, "touchline app show: No such option: --nonsense"),
+    ],
+)
+def test_a_refusal_is_one_sentence_that_names_the_argument(
+    console: Console, arguments: list[str], code: int, said: str
+) -> None:
+    console.sql("INSERT INTO apps (id, title) VALUES ('shop', 'Shop')")
+    assert console.refusal("app", *arguments, code=code).startswith(said)
+
+
+def test_no_postgres_is_a_sentence(console: Console) -> None:
+    away = console.refusal("app", "list", code=1, TOUCHLINE_DATABASE_URL="postgresql://127.0.0.1:1/nothing")
+    assert away.startswith("touchline app list: No Postgres: ")
+    none = console.refusal("app", "list", code=1, TOUCHLINE_DATABASE_URL="")
+    assert none.startswith("touchline app list: No Postgres: TOUCHLINE_DATABASE_URL is empty")
+    wrong = console.refusal("app", "list", code=2, TOUCHLINE_DATABASE_URL="nonsense")
+    assert "TOUCHLINE_DATABASE_URL is not usable" in wrong
+
+
+def test_a_database_without_tables_says_what_to_run(console: Console) -> None:
+    console.sql("DROP TABLE app_keys")
+    assert "`touchline migrate`" in console.refusal("app", "list", code=1)

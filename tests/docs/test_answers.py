@@ -1,0 +1,254 @@
+"""Every answer that ingest/openapi.json documents, asked for and given by a running edge."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from itertools import chain
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.demo import KEY, LINK
+from ingest.accept import S2S_PARAMETERS
+from ingest.conversions import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
+from tests.docs.document import DOCUMENT, operations, reasons, resolved, undocumented, validator
+from tests.support.product import TOUCHLINE, Product, eventually, free_ports
+
+PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/130.0.0.0 Mobile"}
+PERSON = {**PHONE, "Accept": "text/html"}
+APP = {"Authorization": f"Bearer {KEY}"}
+PAUSED = "paused-1"
+PING = "device_ip=203.0.113.7&device_ua=Mozilla&click_timestamp=1453895044&noredirect"
+EVENT = {"name": "level", "occurred_at": 1453895044, "install_id": "openapi-1"}
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Case(NamedTuple):
+    """A request, and the answer of the document that it provokes."""
+
+    path: str
+    status: int
+    reason: str | None = None
+    query: str = ""
+    headers: dict[str, str] = {}  # noqa: RUF012
+    body: bytes | None = None
+    link: str = LINK
+    install_id: str = "openapi-1"
+    distress: bool = False
+    """Asked of an edge that can neither store nor read."""
+
+    @property
+    def method(self) -> str:
+        return "get" if self.body is None else "post"
+
+    @property
+    def target(self) -> str:
+        path = self.path.replace("{link}", self.link).replace("{install_id}", self.install_id)
+        return f"{path}?{self.query}" if self.query else path
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def touches(path: str) -> list[Case]:
+    ping = dict(one.partition("=")[::2] for one in PING.split("&"))
+    wrong = {f"missing_{name}": {**ping, name: ""} for name in S2S_PARAMETERS} | {
+        "bad_device_ip": {**ping, "device_ip": "here"},
+        "bad_click_timestamp": {**ping, "click_timestamp": "now"},
+        "click_timestamp_in_milliseconds": {**ping, "click_timestamp": "1453895044000"},
+        "click_timestamp_in_future": {**ping, "click_timestamp": "9999999999"},
+    }
+    return [
+        Case(path, 200, headers=PERSON, link=PAUSED),
+        Case(path, 204, query=PING),
+        Case(path, 302, headers=PERSON),
+        Case(path, 404, "unknown_link", link="nobody"),
+        Case(path, 503, "not_durable", query=PING, distress=True),
+        *(Case(path, 400, why, "&".join(f"{k}={v}" for k, v in query.items())) for why, query in wrong.items()),
+    ]
+
+
+def posts(path: str) -> list[Case]:
+    example = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    cases = [
+        Case(path, 202, body=encoded(example["one"]["value"]), headers=APP),
+        Case(path, 202, body=encoded(example["array"]["value"]), headers=APP),
+        Case(path, 400, "bad_json", body=b"{", headers=APP),
+        Case(path, 400, "bad_body", body=b"not compressed", headers={**APP, "Content-Encoding": "gzip"}),
+        Case(path, 401, "unknown_key", body=b"{}", headers={"Authorization": "Bearer nobody"}),
+        Case(path, 413, "body_too_large", body=b" " * (BODY_BYTES_MAX + 1), headers=APP),
+        Case(path, 422, "bad_field", body=b"[{}]", headers=APP),
+        Case(path, 422, "element_too_large", body=b'{"a":"%s"}' % (b"a" * ELEMENT_BYTES_MAX), headers=APP),
+        Case(path, 422, "too_many_elements", body=encoded([{}] * (ELEMENTS_MAX + 1)), headers=APP),
+        Case(path, 503, "not_durable", body=encoded(example["one"]["value"]), headers=APP, distress=True),
+    ]
+    if path == "/v1/events":
+        body = encoded({"name": "level", "occurred_at": 1453895044})
+        cases.append(Case(path, 422, "missing_field", body=body, headers=APP))
+    return cases
+
+
+OWN = "/v1/installs/{install_id}"
+CASES = [
+    *chain.from_iterable(touches(path) for path in ("/serve/{link}", "/c/{link}", "/i/{link}")),
+    *(Case(path, 200) for path in ("/c/{link}.gif", "/i/{link}.gif")),
+    *(Case(path, 404, "unknown_link", link="nobody") for path in ("/c/{link}.gif", "/i/{link}.gif")),
+    *chain.from_iterable(posts(path) for path in ("/v1/installs", "/v1/events")),
+    Case(OWN, 200, headers=APP),
+    Case(OWN, 202, headers=APP, install_id="openapi-not-sent"),
+    Case(OWN, 401, "unknown_key"),
+    Case(OWN, 503, "database_away", headers=APP, distress=True),
+    Case("/openapi.json", 200),
+]
+
+
+def ask(url: str, method: str, target: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=15)
+    try:
+        connection.request(method, target, body, headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def edge(product: Product) -> str:
+    """The address of an edge that is well, with a paused link and a decided install."""
+    product.sql("INSERT INTO apps (id, title) VALUES ('openapi', 'An app without a fallback')")
+    product.sql(
+        "INSERT INTO links (id, app, title, kind, paused) VALUES ($1, 'openapi', 'Paused', 'redirect', true)", PAUSED
+    )
+    product.post("/v1/installs", {"install_id": "openapi-1", "installed_at": 1453895044, "device": {"os": "iOS"}})
+    eventually(lambda: product.get(f"/c/{PAUSED}", PERSON)[0] == 200)
+    eventually(lambda: product.get("/v1/installs/openapi-1", APP)[0] == 200)
+    return product.url
+
+
+@pytest.fixture(scope="module")
+def edge_in_distress(edge: str, product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An edge whose disk may hold nothing and whose database is away; it knows the links from its snapshot."""
+    folder, port = tmp_path_factory.mktemp("distress"), free_ports(240, first=22_000)
+    snapshot = product.folder / "data" / "links.snapshot"
+    eventually(lambda: snapshot.exists() and LINK in snapshot.read_text())
+    shutil.copy(snapshot, folder)
+    settings = {
+        "TOUCHLINE_DATA": str(folder),
+        "TOUCHLINE_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{port + 200}/none",
+        "TOUCHLINE_BIND": "127.0.0.1",
+        "TOUCHLINE_EDGE_PORT": str(port),
+        "TOUCHLINE_METRICS_PORT": str(port + 1),
+        "TOUCHLINE_JOURNAL_BYTES_MAX": "1",
+    }
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TOUCHLINE_")} | settings
+    with (folder / "edge.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, TOUCHLINE, "edge"], env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        # what is written before the first limit is met is durable: one ping fills the journal
+        eventually(lambda: _status(url, f"/c/{LINK}?{PING}") == 503, what=(folder / "edge.log").read_text)
+        eventually(lambda: _posted(url) == 503, what=(folder / "edge.log").read_text)
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, (folder / "edge.log").read_text()
+
+
+def _status(url: str, target: str) -> int:
+    try:
+        return ask(url, "GET", target, {}).status
+    except OSError:
+        return 0
+
+
+def _posted(url: str) -> int:
+    return ask(url, "POST", "/v1/events", APP, encoded(EVENT)).status
+
+
+def check(answer: Answer, response: dict[str, Any], reason: str | None, *, head: bool = False) -> None:
+    """The answer is the documented one: its headers, its type, its body."""
+    assert answer.headers.get("x-touchline-reason") == reason
+    for name, header in response.get("headers", {}).items():
+        assert name.lower() in answer.headers, f"the header {name} is missing"
+        schema = resolved(header)["schema"]
+        value: object = answer.headers[name.lower()]
+        validator(schema).validate(int(str(value)) if schema["type"] == "integer" else value)
+    content = response.get("content", {})
+    if not content:
+        assert answer.body == b""
+        return
+    [(content_type, media)] = content.items()
+    assert answer.headers["content-type"].partition(";")[0] == content_type
+    if head:
+        assert answer.body == b""
+    elif content_type.endswith("json"):
+        body = json.loads(answer.body)
+        validator(media["schema"]).validate(body)
+        assert undocumented(body, media["schema"]) == set()
+
+
+def test_every_documented_answer_has_a_case() -> None:
+    documented = set()
+    for path, method, operation in operations():
+        for status, response in operation["responses"].items():
+            named: list[str | None] = [*reasons(resolved(response))]
+            documented |= {(path, method, int(status), reason) for reason in named or [None]}
+    asked = {(case.path, case.method, case.status, case.reason) for case in CASES}
+    asked |= {(path, "head", status, reason) for path, method, status, reason in asked if method == "get"}
+    # only an event can lack a field in this way
+    assert documented - asked == {("/v1/installs", "post", 422, "missing_field")}
+    assert asked - documented == set()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.path}-{case.status}-{case.reason}")
+def test_the_edge_gives_the_documented_answer(case: Case, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue("edge_in_distress" if case.distress else "edge")
+    operation = DOCUMENT["paths"][case.path][case.method]
+    answer = ask(url, case.method.upper(), case.target, case.headers, case.body)
+    assert answer.status == case.status, answer.body
+    check(answer, resolved(operation["responses"][str(case.status)]), case.reason)
+    if case.method == "get":
+        head = ask(url, "HEAD", case.target, case.headers)
+        assert head.status == case.status
+        check(head, resolved(operation["responses"][str(case.status)]), case.reason, head=True)
+
+
+def test_other_paths_and_methods_get_the_answers_documented_for_them(edge: str) -> None:
+    responses = DOCUMENT["components"]["responses"]
+    for target in ("/", "/serve/", "/v2/installs"):
+        answer = ask(edge, "GET", target, {})
+        assert answer.status == 404
+        check(answer, responses["UnknownPath"], "unknown_path")
+    for method, target in (("POST", f"/serve/{LINK}"), ("GET", "/v1/events"), ("DELETE", "/v1/installs/a")):
+        answer = ask(edge, method, target, {})
+        assert answer.status == 405
+        check(answer, responses["MethodNotAllowed"], "method_not_allowed")
+
+
+def test_the_edge_serves_the_document(edge: str) -> None:
+    with urllib.request.urlopen(f"{edge}/openapi.json", timeout=5) as answer:
+        assert answer.headers["Content-Type"] == "application/json"
+        assert json.load(answer) == DOCUMENT
+
+
+def test_what_is_not_valid_http_gets_a_400_without_a_reason(edge: str) -> None:
+    for query in (b"site_id=a b", b"site_id=\xc3\xa9"):
+        with socket.create_connection((urlsplit(edge).hostname, urlsplit(edge).port or 80), timeout=5) as connection:
+            connection.sendall(b"GET /c/%b?%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (LINK.encode(), query))
+            head = connection.makefile("rb").read().partition(b"\r\n\r\n")[0]
+        assert head.split(b" ", 2)[1] == b"400"
+        assert b"x-touchline-reason" not in head.lower()

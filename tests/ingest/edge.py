@@ -1,0 +1,141 @@
+"""A running edge: the real application, recorder and journals on a real socket, without Postgres and Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from ingest.app import KEEPALIVE_S, LINE_BYTES_MAX, make_app
+from ingest.hits import HitHandler
+from ingest.links import Links
+from ingest.recorder import Recorder
+from ingest.sdk import SdkHandler
+from process.metrics import Meters
+from schemas import journal
+from schemas.codec import decode_conversion, decode_hit, decode_reject, is_tally
+from schemas.events import Conversion, Hit, Reject
+from schemas.settings import Settings
+from schemas.topics import CONVERSIONS, HITS, REJECTS, Topic
+from tests.ingest.samples import some_links
+
+
+class NoPostgres:
+    """Stands where the pool is: the edge serves without it."""
+
+    async def fetchrow(self, *_: object) -> None:
+        raise ConnectionError("there is no Postgres here")
+
+
+class Edge:
+    """One edge, its address and what it wrote."""
+
+    def __init__(self, data: Path) -> None:
+        self.settings = Settings.read({"TOUCHLINE_DATA": str(data)})
+        self.links: Links = some_links()
+        self.meters = Meters()
+        self.recorder = Recorder(self.settings, 0, self.meters)
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def hits(self) -> list[Hit]:
+        """Every durable hit, in order."""
+        return [decode_hit(line) for line in await self.lines(HITS)]
+
+    async def rejects(self) -> list[Reject]:
+        return [decode_reject(line) for line in await self.lines(REJECTS)]
+
+    async def conversions(self) -> list[Conversion]:
+        return [decode_conversion(line) for line in await self.lines(CONVERSIONS)]
+
+    async def lines(self, topic: Topic) -> list[bytes]:
+        """Every durable record of a topic as it stands in the journal, tallies aside."""
+        await asyncio.sleep(0.01)  # an open batch is flushed after 4 ms
+        writer = self.recorder.journals[topic]
+        await writer.drained()
+        frames, gap = journal.read_frames(writer.folder, journal.START, end=writer.end, bytes_max=2**30)
+        assert gap is None or writer.end == journal.START
+        return [line for frame in frames for line in frame.payload.split(b"\n") if not is_tally(line)]
+
+    def metric(self, line: str) -> float:
+        """The value of one line of /metrics; 0 when there is none."""
+        for stated in self.meters.exposition().decode().splitlines():
+            name, _, value = stated.rpartition(" ")
+            if name == line:
+                return float(value)
+        return 0.0
+
+
+@asynccontextmanager
+async def running_edge(data: Path) -> AsyncIterator[Edge]:
+    """Made of the same parts, with the same arguments, as ingest/app.py does."""
+    edge = Edge(data)
+    edge.recorder.open()
+    pool: Any = NoPostgres()
+    app = make_app(
+        HitHandler(edge.links, edge.recorder, edge.meters),
+        SdkHandler(edge.links, edge.recorder, pool, edge.meters),
+    )
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_S,
+        max_line_size=LINE_BYTES_MAX,
+        max_field_size=LINE_BYTES_MAX,
+        shutdown_timeout=0.2,
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    edge.port = runner.addresses[0][1]
+    try:
+        yield edge
+    finally:
+        await runner.cleanup()
+        await edge.recorder.close()
+
+
+async def exchange(port: int, raw: bytes, *, ended: bool = False, patience_s: float = 2.0) -> bytes:
+    """Everything the edge answers to these bytes; raises TimeoutError when it keeps silent and open.
+
+    A complete answer or a close ends the wait; with `ended` the client says that nothing follows.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
+    try:
+        writer.write(raw)
+        if ended:
+            writer.write_eof()
+        answered = b""
+        async with asyncio.timeout(patience_s):
+            while not is_whole(answered):
+                data = await reader.read(65536)
+                if not data:
+                    break
+                answered += data
+        return answered
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+def is_whole(answered: bytes) -> bool:
+    """Whether the bytes hold one complete answer, as far as its own length says."""
+    head, end, body = answered.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    for line in head.lower().split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return len(body) >= int(value)
+    return True
+
+
+def status_of(answered: bytes) -> int:
+    """The status of the first answer; 0 when the connection was closed without one."""
+    return int(answered.split(b" ", 2)[1]) if answered.startswith(b"HTTP/") else 0

@@ -1,0 +1,92 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import ConfigError
+from schemas.settings import PREFIX, Settings, declared, unknown
+
+
+def test_everything_has_a_default() -> None:
+    settings = Settings.read({})
+    assert settings.data == Path("data")
+    assert (settings.kafka, settings.ack, settings.database_url, settings.bind) == ("", "", "", "")
+    assert (settings.edge_port, settings.metrics_port) == (8080, 9100)
+    assert settings.journal_bytes_max == 20 * 10**9
+    assert settings.printed_url() == "http://localhost:8080"
+
+
+def test_an_empty_value_means_the_default() -> None:
+    assert Settings.read({key: "" for key, _, _ in declared()}) == Settings.read({})
+
+
+def test_settings_are_read_from_the_environment_given() -> None:
+    settings = Settings.read(
+        {
+            "TOUCHLINE_DATA": "/srv/touchline",
+            "TOUCHLINE_KAFKA": "a:9092,b:9092",
+            "TOUCHLINE_EDGE_PORT": "80",
+            "TOUCHLINE_JOURNAL_BYTES_MAX": "1.5 gb",
+            "TOUCHLINE_PUBLIC_URL": "https://go.example/",
+            "TOUCHLINE_BIND": "::1",
+        }
+    )
+    assert settings.data == Path("/srv/touchline")
+    assert settings.edge_port == 80
+    assert settings.journal_bytes_max == 1_500_000_000
+    assert settings.printed_url() == "https://go.example"
+    assert settings.address("0.0.0.0") == "::1"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("TOUCHLINE_EDGE_PORT", "eighty"),
+        ("TOUCHLINE_EDGE_PORT", "0"),
+        ("TOUCHLINE_METRICS_PORT", "65536"),
+        ("TOUCHLINE_ACK", "memory"),
+        ("TOUCHLINE_BIND", "localhost"),
+        ("TOUCHLINE_JOURNAL_BYTES_MAX", "much"),
+        ("TOUCHLINE_PUBLIC_URL", "go.example"),
+    ],
+)
+def test_a_bad_value_names_its_key_and_itself(key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.read({key: value})
+    assert key in str(caught.value)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kafka", "ack", "waits"),
+    [("", "", False), ("", "kafka", False), ("a:9092", "", True), ("a:9092", "disk", False), ("a:9092", "kafka", True)],
+)
+def test_answers_wait_for_kafka_unless_the_disk_is_enough(kafka: str, ack: str, waits: bool) -> None:
+    settings = Settings.read({"TOUCHLINE_KAFKA": kafka, "TOUCHLINE_ACK": ack})
+    assert settings.acknowledges_kafka() is waits
+
+
+def test_every_setting_is_declared_with_a_sentence() -> None:
+    assert [key for key, _, _ in declared()] == [PREFIX + field.name.upper() for field in dataclasses.fields(Settings)]
+    for key, default, sentence in declared():
+        assert sentence.endswith("."), key
+        assert isinstance(default, str), key
+
+
+def test_a_misspelt_setting_is_noticed() -> None:
+    environment = {"TOUCHLINE_EDGEPORT": "1", "TOUCHLINE_DATA": "x", "TOUCHLINE_TEST_DATA": "y", "HOME": "z"}
+    assert unknown(environment) == ["TOUCHLINE_EDGEPORT"]
+
+
+def test_the_own_postgres_says_where_it_is(tmp_path: Path) -> None:
+    settings = Settings.read({"TOUCHLINE_DATA": str(tmp_path)})
+    with pytest.raises(ConfigError, match="touchline up"):
+        settings.postgres_url()
+    settings.own_postgres().mkdir()
+    (settings.own_postgres() / "url").write_text("postgresql://here\n")
+    assert settings.postgres_url() == "postgresql://here"
+
+
+def test_a_given_database_comes_first(tmp_path: Path) -> None:
+    settings = Settings.read({"TOUCHLINE_DATA": str(tmp_path), "TOUCHLINE_DATABASE_URL": "postgresql://there"})
+    assert settings.postgres_url() == "postgresql://there"
