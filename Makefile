@@ -45,4 +45,4 @@ imports: $(VENV)/tests
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis deploy/kafka/target
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis deploy/kafka/target tests/docs/kotlin/target

@@ -24,7 +24,7 @@ STORES_HELP = ", ".join(link_form.STORES)
 def create(
     app: Annotated[str, typer.Option(metavar="APP", help="The app whose installs the link shall bring.")],
     link: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A vendor's id to keep; without one a random number is made.")
+        str | None, typer.Argument(metavar="ID", help="A vendor's id to keep; without one a random number is made.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     campaign: Annotated[str | None, typer.Option(help="Created on first mention.")] = None,

@@ -44,12 +44,16 @@ def tail(
         str | None, typer.Option(metavar="ID", help="Only this link's; begins with those among the newest 100 000.")
     ] = None,
     since: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0, help="Begin with those received in the last so many seconds."),
+        int | None,
+        typer.Option(
+            metavar="SECONDS", min=0, max=10**9, help="Begin with those received in the last so many seconds."
+        ),
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, max=NEWEST_MAX, help=f"Begin with at most so many; {LIMIT}, with --since {LIMIT_SINCE}."),
+        typer.Option(
+            min=0, max=NEWEST_MAX, help=f"Begin with at most so many: {LIMIT}, or {LIMIT_SINCE} with --since."
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on until Ctrl-C, or end at once.")] = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with the sender's raw query.")] = False,

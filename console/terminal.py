@@ -51,6 +51,10 @@ def sentence(error: BaseException) -> str:
     said = " ".join((str(error) or type(error).__name__).split())
     if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
         return f"The tables are missing or old ({said}): run `touchline migrate`."
+    if isinstance(error, asyncpg.DataError):
+        return f"An argument is nothing that Postgres could hold: {said}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, AWAY):
         return said if said.startswith("No Postgres: ") else f"No Postgres: {said}"
     return f"Postgres refused: {said}"

@@ -9,7 +9,8 @@ from schemas.errors import Refuse
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 """A transparent pixel, 43 bytes with its end."""
 
-NO_STORE = {"Cache-Control": "no-store"}
+EVERYWHERE = {"Cache-Control": "no-store", "Server": "Touchline"}
+"""Headers of every answer: none may be kept, and none tells what we are made of."""
 RETRY_AFTER_S = 1
 TITLES = {
     400: "The request is wrong",
@@ -18,7 +19,9 @@ TITLES = {
     405: "The method is not allowed",
     413: "The body is too large",
     422: "A field is wrong",
-    503: "The record could not be made durable",
+    417: "The expectation cannot be met",
+    500: "An error of ours",
+    503: "Not possible at the moment",
 }
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available</title>
 <p>This link is not available at the moment.</p></html>
@@ -28,14 +31,14 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not availa
 def of_outcome(outcome: Outcome) -> web.Response:
     """The answer to a click or an impression."""
     if outcome.location is not None:
-        return web.Response(status=302, headers={"Location": outcome.location, **NO_STORE})
+        return web.Response(status=302, headers={"Location": outcome.location, **EVERYWHERE})
     if outcome.gif:
-        return web.Response(body=GIF, content_type="image/gif", headers=NO_STORE)
+        return web.Response(body=GIF, content_type="image/gif", headers=EVERYWHERE)
     if outcome.page:
-        return web.Response(text=PAGE, content_type="text/html", headers=NO_STORE)
+        return web.Response(text=PAGE, content_type="text/html", headers=EVERYWHERE)
     if outcome.reason is not None:
         return problem(outcome.status, outcome.reason, outcome.detail, parameter=outcome.parameter)
-    return web.Response(status=outcome.status, headers=NO_STORE)
+    return web.Response(status=outcome.status, headers=EVERYWHERE)
 
 
 def not_durable() -> web.Response:
@@ -60,7 +63,7 @@ def problem(status: int, reason: str, detail: str, *, parameter: str | None = No
     }
     if parameter is not None:
         document["parameter"] = parameter
-    headers = {"X-Touchline-Reason": reason, **NO_STORE}
+    headers = {"X-Touchline-Reason": reason, **EVERYWHERE}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:

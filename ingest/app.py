@@ -48,7 +48,7 @@ def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
 
 
 async def _openapi(_: web.Request) -> web.Response:
-    return web.Response(body=OPENAPI.read_bytes(), content_type="application/json")
+    return web.Response(body=OPENAPI.read_bytes(), content_type="application/json", headers=answer.EVERYWHERE)
 
 
 @web.middleware
@@ -61,6 +61,13 @@ async def _plain_errors(request: web.Request, handler: Any) -> web.StreamRespons
     except web.HTTPMethodNotAllowed as error:
         response = answer.problem(405, "method_not_allowed", f"Allowed: {', '.join(sorted(error.allowed_methods))}.")
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    except web.HTTPExpectationFailed as error:
+        return answer.problem(417, "expectation_failed", error.text or "Only 100-continue is known.")
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("%s %s", request.method, request.raw_path[:200])
+        return answer.problem(500, "internal_error", "The request could not be handled; it is not recorded.")
     return response
 
 

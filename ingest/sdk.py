@@ -86,7 +86,9 @@ class SdkHandler:
         if not await self._store(records):
             return answer.not_durable()
         ids = [conversion_id(record) for record in records]
-        return web.json_response(ids if is_array else {id_name: ids[0]}, status=202, dumps=_dumps)
+        return web.json_response(
+            ids if is_array else {id_name: ids[0]}, status=202, dumps=_dumps, headers=answer.EVERYWHERE
+        )
 
     async def _store(self, records: list[Install] | list[Event]) -> bool:
         if not records:
@@ -107,7 +109,9 @@ class SdkHandler:
             log.warning("an install's attribution was asked while Postgres is away: %s", error)
             return answer.problem(503, "database_away", "The attribution cannot be read at the moment.")
         if row is None or row["method"] is None:
-            return web.json_response({"install_id": install_id, "decided": False}, status=202, dumps=_dumps)
+            return web.json_response(
+                {"install_id": install_id, "decided": False}, status=202, dumps=_dumps, headers=answer.EVERYWHERE
+            )
         attribution = {
             name: row[name]
             for name in ("method", "touch_kind", "link", "campaign", "partner", "click_id", "confidence")
@@ -118,7 +122,7 @@ class SdkHandler:
             "attribution": attribution,
             "deep_link": self._deep_link(row),
         }
-        return web.json_response(found, dumps=_dumps)
+        return web.json_response(found, dumps=_dumps, headers=answer.EVERYWHERE)
 
     def _deep_link(self, row: asyncpg.Record) -> str | None:
         link = self._links.link(row["link"]) if row["link"] else None

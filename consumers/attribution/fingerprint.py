@@ -58,7 +58,7 @@ def same_model(left: str, right: str) -> bool:
     if a == b:
         return True
     short, long = sorted((a, b), key=len)
-    return short in ("iphone", "ipad", "ipodtouch") and long.startswith(short)
+    return short in ("iphone", "ipad", "ipod") and long.startswith(short)
 
 
 def _plain(model: str) -> str:

@@ -125,7 +125,7 @@ SELECT d.install, coalesce((SELECT max(number) FROM decisions o WHERE o.install 
        d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
        d.candidates::jsonb, d.rules
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::real[], $10::text[], $11::text[])
+            $9::float8[], $10::text[], $11::text[])
     AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, rules);
 
 -- name: mark_decided

@@ -80,6 +80,11 @@ def test_an_unknown_install_may_not_have_been_read_yet(console: Console) -> None
     assert said.startswith("touchline explain: install_id 'i-1' is not stored: it may not have been read yet")
 
 
+def test_a_byte_that_is_no_utf8_is_a_wrong_argument(console: Console) -> None:
+    said = console.refusal("explain", "\udcff", code=1)
+    assert said.startswith("touchline explain: An argument is nothing that Postgres could hold: ")
+
+
 def test_one_install_id_in_several_apps_needs_the_app(console: Console) -> None:
     for app in ("shop", "game"):
         console.add_install("i-1", app=app)

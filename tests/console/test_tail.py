@@ -100,6 +100,17 @@ def test_no_postgres_at_the_start_is_a_sentence(console: Console) -> None:
     assert said.startswith("touchline tail: No Postgres: ")
 
 
+def test_a_pipe_that_ends_is_a_quiet_end(console: Console) -> None:
+    console.add_touch()
+    with console.start("tail", "--json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        console.add_touch()
+        assert (process.wait(10), process.stderr.read()) == (0, "")
+
+
 async def test_a_poll_reads_by_id_and_only_the_days_it_needs(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:

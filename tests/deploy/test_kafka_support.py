@@ -16,8 +16,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, NotEnoughReplicasError
 
 from deploy.topics import TopicsError, cluster_id, ensure_topics
-from tests.support.kafka import KafkaCluster, running
-from tests.support.kafka_jars import BrokerFailed, java
+from tests.support.kafka import BrokerFailed, KafkaCluster, running
+from tests.support.maven import java
 from tests.support.mock_kafka import MockKafka
 
 PRODUCE = 0

@@ -16,8 +16,9 @@ from ingest.accept import S2S_PARAMETERS
 from ingest.conversions import DeviceBody, EventBody, InstallBody
 from schemas.events import RESERVED_EVENTS
 from schemas.identifiers import ALIASES
-from tests.docs.kotlin_compiler import needed, run_kotlin
+from tests.docs.kotlin_compiler import run_kotlin
 from tests.docs.troubled_edge import in_front_of
+from tests.support.maven import java, needed
 from tests.support.product import Product
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +193,9 @@ def test_without_its_tool_an_example_is_skipped_at_home_and_fails_in_ci(
 ) -> None:
     monkeypatch.setenv("CI", ci)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    java.cache_clear()
     with pytest.raises(BaseException, match="no `java` found: install a JDK") as raised:  # neither is an Exception
         run_kotlin("", tmp_path)
+    java.cache_clear()
     assert raised.typename == outcome

@@ -20,9 +20,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka_jars import BrokerFailed, jars, java
+from tests.support.maven import jars, java
 
+PROJECT = Path(__file__).parents[2] / "deploy" / "kafka"
+OR_RUNNING = ", or set TOUCHLINE_TEST_KAFKA to a running broker's host:port"
 START_TIMEOUT_S = 90.0
+
+
+class BrokerFailed(Exception):
+    """A broker could not be started; the message ends with the last lines of the log."""
+
 
 # Brokers must not outlive pytest, however it ends. The parent of that signal is the *thread* that
 # started them, so all are started by one thread that lives as long as the interpreter.
@@ -170,7 +177,8 @@ class KafkaCluster:
 
     def _java(self, n: int, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-S", "-c", DIE_WITH_PARENT, str(os.getpid())]
-        command += [java(), *JVM_FLAGS, "-cp", f"{jars()}/*", *arguments]
+        lib = jars(PROJECT, OR_RUNNING)
+        command += [java(OR_RUNNING), *JVM_FLAGS, "-cp", f"{lib}/*", *arguments]
         with self._log(n).open("ab") as log:
             return _launcher.submit(
                 subprocess.Popen,

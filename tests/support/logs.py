@@ -23,7 +23,7 @@ from process.metrics import Meters
 from process.postgres import open_pool
 from schemas.codec import encode
 from schemas.events import Hit, Tally
-from schemas.ids import hour_of, new_id
+from schemas.ids import hour_of, new_id, received_us
 from schemas.settings import Settings
 from schemas.topics import HITS
 
@@ -85,11 +85,19 @@ class JournalLog:
 
     async def append(self, batches: Sequence[Sequence[Hit]]) -> None:
         for one in batches:
-            batch = Batch(asyncio.get_running_loop(), waits_for_kafka=False)
-            for hit in one:
-                batch.add(encode(hit), hit.link, hour_of(time.time_ns() // 1000))
-            self._journal.append(batch)
-            assert await batch.released
+            await self.append_lines([encode(hit) for hit in one], [hour_of(received_us(hit.id)) for hit in one])
+
+    async def append_lines(self, lines: Sequence[bytes], hours: Sequence[int] = ()) -> None:
+        """One batch of lines that need not be hits."""
+        batch = Batch(asyncio.get_running_loop(), waits_for_kafka=False)
+        for number, line in enumerate(lines):
+            batch.add(line, LINK, hours[number] if hours else hour_of(time.time_ns() // 1000))
+        self._journal.append(batch)
+        assert await batch.released
+
+    @property
+    def end(self) -> int:
+        return self._journal.end
 
     async def lose_beginning(self) -> None:
         first = min(self._journal.folder.glob("*.seg"))

@@ -28,6 +28,6 @@ def fdatasync(descriptor: Any, /) -> None:
         file.write(f"{time.time()}\n")
 
 
-os.fdatasync = fdatasync
+os.fdatasync = fdatasync  # type: ignore[assignment]
 sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")

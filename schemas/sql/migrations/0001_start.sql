@@ -265,7 +265,7 @@ CREATE TABLE decisions (
     campaign    text,
     partner     text,
     click_id    text,
-    confidence  real,
+    confidence  double precision,
     candidates  jsonb NOT NULL,
     rules       text NOT NULL,
     decided_at  timestamptz NOT NULL DEFAULT now(),
