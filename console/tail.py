@@ -29,6 +29,9 @@ AHEAD_US = 3_600_000_000
 REJECTING = ("edge", "touches", "attribution")
 LIMIT, LIMIT_SINCE = 20, 1000
 
+Windows = dict[str | None, Window]
+"""Of the rejects of each consumer, which lag apart from each other; None: of the touches."""
+
 
 class Wanted(NamedTuple):
     """What the person asked for."""
@@ -75,7 +78,7 @@ def tail(
 async def _tail(configured: Settings, wanted: Wanted, *, follow: bool) -> None:
     """Raises one of AWAY when there is no Postgres at the start; later it is waited for."""
     out = page()
-    windows = {name: Window(wanted.since_us) for name in ("touches", *REJECTING)}
+    windows: Windows = {consumer: Window(wanted.since_us) for consumer in (None, *REJECTING)}
     connection: asyncpg.Connection | None = await connect(configured)
     first = True
     try:
@@ -108,25 +111,25 @@ async def _tail(configured: Settings, wanted: Wanted, *, follow: bool) -> None:
             connection.terminate()
 
 
-async def _read(connection: asyncpg.Connection, link: str | None, windows: dict[str, Window]) -> list[Arrival]:
+async def _read(connection: asyncpg.Connection, link: str | None, windows: Windows) -> list[Arrival]:
     """What was not read before, the oldest first."""
     sql = load("console")
     now_us = time.time_ns() // 1000
     top = floor_id(now_us + AHEAD_US)
     # before the rows: what commits in between lies above, and is read again
-    newest = {row["source"]: row["id"] for row in await connection.fetch(sql["newest_ids"], top, REJECTING)}
-    floors = {name: floor_id(window.floor_us) for name, window in windows.items()}
+    newest = {row["consumer"]: row["id"] for row in await connection.fetch(sql["newest_ids"], top, REJECTING)}
+    floors = {consumer: floor_id(window.floor_us) for consumer, window in windows.items()}
     bounds = (top, link, LOOKED_THROUGH_MAX, NEWEST_MAX)
-    touches = await connection.fetch(sql["newest_touches"], floors["touches"], *bounds)
-    rejecting = [floors[name] for name in REJECTING]
+    touches = await connection.fetch(sql["newest_touches"], floors[None], *bounds)
+    rejecting = [floors[consumer] for consumer in REJECTING]
     rejects = await connection.fetch(sql["newest_rejects"], REJECTING, rejecting, *bounds)
-    found = windows["touches"].new(map(touch, touches))
-    for name in REJECTING:
-        found += windows[name].new(reject(row) for row in rejects if row["consumer"] == name)
-    for name, record_id in newest.items():
+    found = windows[None].new(map(touch, touches))
+    for consumer in REJECTING:
+        found += windows[consumer].new(reject(row) for row in rejects if row["consumer"] == consumer)
+    for consumer, record_id in newest.items():
         if record_id is not None:
             # a clock that runs ahead must not hide what others send meanwhile
-            windows[name].advance(min(received_us(str(record_id)), now_us))
+            windows[consumer].advance(min(received_us(str(record_id)), now_us))
     return sorted(found, key=lambda one: one.id)
 
 

@@ -21,6 +21,7 @@ from process.health import PORTS, served
 from process.life import sleep_unless
 from process.metrics import Meters
 from process.postgres import AWAY, open_pool, patiently
+from schemas import metrics
 from schemas.errors import ConfigError
 from schemas.settings import Settings
 from schemas.sql import load
@@ -48,7 +49,9 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
     others: list[Callable[[asyncio.Event], Awaitable[None]]] = []
     handler: Handler
     if consumer == "touches":
-        touches = TouchesHandler(_countries(settings))
+        countries = _countries(settings)
+        meters.gauge(metrics.COUNTRY_DATABASE).labels(countries.source, str(countries.date)).set(1)
+        touches = TouchesHandler(countries)
         handler = touches
         await patiently(lambda: _housekeep(pool, touches), stop, what=consumer)
         others.append(lambda stop: _housekeep_now_and_then(pool, touches, stop))

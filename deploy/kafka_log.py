@@ -1,6 +1,6 @@
 """Kafka as the log: its topics, and the epoch that is part of their identity."""
 
-from deploy.topics import TopicReport, check_topics, cluster_id, ensure_topics
+from deploy.topics import WAIT_MS, TopicReport, check_topics, cluster_id, ensure_topics
 from process.postgres import connect
 from schemas.settings import Settings
 from schemas.sql import load
@@ -9,9 +9,13 @@ from schemas.topics import TOPICS
 PARTITIONS = 6
 
 
-async def prepare(settings: Settings, *, partitions: int = PARTITIONS, renew: bool = False) -> list[TopicReport]:
+async def prepare(
+    settings: Settings, *, partitions: int = PARTITIONS, renew: bool = False, wait_ms: int = WAIT_MS
+) -> list[TopicReport]:
     """Create the topics that are missing and note their epoch; with `renew` a new epoch for all of them."""
-    reports = await ensure_topics(settings.kafka, settings.topic_prefix, names=TOPICS, partitions=partitions)
+    reports = await ensure_topics(
+        settings.kafka, settings.topic_prefix, names=TOPICS, partitions=partitions, wait_ms=wait_ms
+    )
     cluster = await cluster_id(settings.kafka)
     new = [report.topic for report in reports if report.created or renew]
     if new:

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 ROLES = ("edge", "consume touches", "consume attribution", "consume rejects")
 READY_PATIENCE_S = 60.0
 WATCH_S = 1.0
+KAFKA_PATIENCE_MS = 10_000
+
+_background: set[asyncio.Task[None]] = set()
 
 
 async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at: float) -> None:
@@ -47,7 +50,7 @@ async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at:
             await _migrate_patiently(settings, stop)
             if settings.kafka:
                 status.update("Preparing Kafka's topics …")
-                await kafka_log.prepare(settings)
+                await _prepare_topics(settings, stop)
             if demo:
                 await create_demo(settings)
             status.update("Starting the edge and the consumers …")
@@ -107,6 +110,27 @@ async def _migrate_patiently(settings: Settings, stop: asyncio.Event) -> None:
         except AWAY as error:
             log.warning("Postgres is away (%s), trying again", error or type(error).__name__)
             await sleep_unless(stop, 1.0)
+
+
+async def _prepare_topics(settings: Settings, stop: asyncio.Event) -> None:
+    """Now if Kafka is there, else as soon as it is: until then the journal carries everything."""
+    try:
+        await kafka_log.prepare(settings, wait_ms=KAFKA_PATIENCE_MS)
+        return
+    except TopicsError as error:
+        log.warning("%s The journal carries everything until it is back.", error)
+
+    async def later() -> None:
+        while not stop.is_set():
+            try:
+                await kafka_log.prepare(settings)
+                return
+            except (TopicsError, *AWAY) as error:
+                log.warning("Kafka's topics: %s", error)
+                await sleep_unless(stop, 5.0)
+
+    _background.add(task := asyncio.create_task(later()))
+    task.add_done_callback(_background.discard)
 
 
 async def _until_ready(settings: Settings, stop: asyncio.Event) -> bool:

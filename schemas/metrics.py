@@ -46,5 +46,11 @@ RACES_LOST = Metric("touchline_races_lost", "counter", "Batches that another mem
 HOLES = Metric("touchline_holes", "counter", "Holes found in the log: an alarm.", ("consumer",))
 DECISIONS = Metric("touchline_decisions", "counter", "Installs decided, by method.", ("method",))
 WAITING = Metric("touchline_waiting_conversions", "gauge", "Installs that wait for their barrier.")
+COUNTRY_DATABASE = Metric(
+    "touchline_country_database",
+    "gauge",
+    "1 for the country database in use, by its name and date.",
+    ("source", "date"),
+)
 
 METRICS: tuple[Metric, ...] = tuple(value for value in globals().values() if isinstance(value, Metric))

@@ -28,8 +28,8 @@ FROM unnest($1::text[], $2::uuid[]) AS c (consumer, floor) CROSS JOIN LATERAL (
     ORDER BY n.id DESC LIMIT $6) r;
 
 -- name: newest_ids
--- The highest id below $1 of the touches and of the rejects of each consumer of $2.
-SELECT 'touches' AS source, (SELECT id FROM touches WHERE id < $1 ORDER BY id DESC LIMIT 1) AS id
+-- The highest id below $1 of the touches (without a consumer) and of the rejects of each consumer of $2.
+SELECT NULL AS consumer, (SELECT id FROM touches WHERE id < $1 ORDER BY id DESC LIMIT 1) AS id
 UNION ALL
 SELECT c.consumer, (SELECT id FROM rejects WHERE consumer = c.consumer AND id < $1 ORDER BY id DESC LIMIT 1)
 FROM unnest($2::text[]) AS c (consumer);

@@ -72,6 +72,9 @@ def test_new_rows_appear_once_until_ctrl_c(console: Console) -> None:
         # committed later than rows with higher ids
         late = console.add_touch(received_us=now_us() - 5_000_000)
         assert json.loads(shown.readline())["id"] == late
+        # behind what is read again: a consumer's rejects do not wait for the touches
+        console.add_touch(received_us=now_us() - 60_000_000)
+        time.sleep(0.7)
         reject = console.add_reject()
         assert json.loads(shown.readline())["id"] == reject
 

@@ -45,6 +45,7 @@ def test_sigkill_of_every_process_loses_nothing_acknowledged(product: Product) -
             load.reached(5_000, lambda: product.kill("consume touches")),
             load.reached(7_000, lambda: product.kill("consume attribution")),
             load.reached(8_000, lambda: product.kill("consume rejects")),
+            load.reached(9_000, lambda: kill_postgres(product)),
             load.reached(10_000, crash_and_restart),
             load.reached(14_000, lambda: product.kill("edge")),
             load.reached(16_000, lambda: product.kill("consume touches")),
@@ -66,6 +67,12 @@ def test_sigkill_of_every_process_loses_nothing_acknowledged(product: Product) -
     assert (len(missing), sorted(missing)[:5]) == (0, [])
     assert (len(doubled), sorted(doubled)[:5]) == (0, [])
     assert product.facts("verify")["balanced"]
+
+
+def kill_postgres(product: Product) -> None:
+    """The supervisor starts it again."""
+    pid_file = product.folder / "data" / "postgres" / "cluster" / "postmaster.pid"
+    os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGKILL)
 
 
 def test_a_segment_deleted_before_it_was_read_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.support.data import data_folder
 pytestmark = pytest.mark.data
 
 AT_ONCE = 16
-PATIENCE_S = 1.0
+PATIENCE_S = 1.5
 GOOD = f"GET /serve/{LINK}?good HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 START = re.compile(rb"(GET|POST|PUT) (\S+) ")
 

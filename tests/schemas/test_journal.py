@@ -48,11 +48,17 @@ def write_segment(folder: Path, segment: int, payloads: Sequence[bytes], *, firs
 
 
 def read(folder: Path, at: Position, end: Position) -> tuple[list[bytes], list[Gap]]:
-    """All payloads up to `end` as a consumer reads them, a few bytes at a time, and the gaps it met."""
+    """All payloads up to `end` as a consumer reads them, and the gaps it met; in whatever portions."""
+    slowly, at_once = (read_in_portions(folder, at, end, bytes_max) for bytes_max in (1, 10**6))
+    assert slowly == at_once
+    return slowly
+
+
+def read_in_portions(folder: Path, at: Position, end: Position, bytes_max: int) -> tuple[list[bytes], list[Gap]]:
     payloads: list[bytes] = []
     gaps: list[Gap] = []
     while at < end:
-        frames, gap = read_frames(folder, at, end=end, bytes_max=1)
+        frames, gap = read_frames(folder, at, end=end, bytes_max=bytes_max)
         assert frames or gap, "a reader must always come on"
         if gap:
             assert gap.start == at

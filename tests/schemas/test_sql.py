@@ -10,16 +10,16 @@ PROJECT = FOLDER.parents[1]
 FILES = sorted(path.stem for path in FOLDER.glob("*.sql"))
 FOLDERS = ("process", "ingest", "consumers", "console", "deploy", "benchmarks")
 LOADED = re.compile(r"load\(\"(\w+)\"\)")
-INDEXED = re.compile(r"\[\"(\w+)\"\]")
+QUOTED = re.compile(r"\"(\w+)\"")
 
 
 def uses() -> set[tuple[str, str]]:
-    """(file, statement) that some module names: it loads the file and asks for the statement."""
+    """(file, statement) of every module that loads the file and names the statement."""
     found: set[tuple[str, str]] = set()
     for folder in FOLDERS:
         for path in (PROJECT / folder).rglob("*.py"):
             text = path.read_text()
-            found |= {(file, name) for file in LOADED.findall(text) for name in INDEXED.findall(text)}
+            found |= {(file, name) for file in LOADED.findall(text) for name in QUOTED.findall(text)}
     return found
 
 
