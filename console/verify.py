@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import asyncpg
 import orjson
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from console.accounts import Account, accounts, hour_text
@@ -35,7 +33,7 @@ def verify(
     """The accounting: per link and hour, received = stored + rejected. Exit 1 when something is missing."""
     try:
         facts = asyncio.run(_gather(Settings.read(os.environ), hours))
-    except (TouchlineError, *AWAY, KafkaError) as error:
+    except (TouchlineError, *AWAY) as error:
         typer.echo(f"touchline verify: {error or type(error).__name__}", err=True)
         raise typer.Exit(2) from None
     if json:
@@ -97,10 +95,13 @@ async def _accounts(connection: asyncpg.Connection, hours: int | None) -> tuple[
 
 
 async def _kafka_ends(settings: Settings) -> dict[tuple[Topic, int], int]:
+    from aiokafka import AIOKafkaConsumer, TopicPartition  # only here: it would slow every other command
+    from aiokafka.errors import KafkaError
+
     kafka = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
     async with asyncio.timeout(KAFKA_TIMEOUT_S):
-        await kafka.start()
         try:
+            await kafka.start()
             found: dict[tuple[Topic, int], int] = {}
             await kafka._client.force_metadata_update()
             for topic in TOPICS:
@@ -111,6 +112,8 @@ async def _kafka_ends(settings: Settings) -> dict[tuple[Topic, int], int]:
                 for one, end in (await kafka.end_offsets(partitions)).items():
                     found[topic, one.partition] = end
             return found
+        except KafkaError as error:
+            raise ConnectionError(f"Kafka at {settings.kafka}: {error}") from None
         finally:
             await stop_client(kafka)
 

@@ -17,12 +17,13 @@ from consumers.sources.kafka import KafkaSource
 from consumers.touches.country import Countries, open_countries
 from consumers.touches.handler import TouchesHandler
 from consumers.touches.partitions import ensure_partitions, today_utc
-from process.health import PORTS, served
+from process.health import served
 from process.life import sleep_unless
 from process.metrics import Meters
 from process.postgres import AWAY, open_pool, patiently
 from schemas import metrics
 from schemas.errors import ConfigError
+from schemas.ports import PORTS
 from schemas.settings import Settings
 from schemas.sql import load
 from schemas.topics import HITS, READS, Consumer, Topic

@@ -19,10 +19,10 @@ from deploy.demo import create_demo, requests_to_try
 from deploy.migrate import migrate
 from deploy.postgres import Postgres, PostgresError
 from deploy.topics import TopicsError
-from process.health import PORTS
 from process.life import sleep_unless
 from process.postgres import AWAY
 from schemas.errors import ConfigError, TouchlineError
+from schemas.ports import PORTS
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)

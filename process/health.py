@@ -9,26 +9,13 @@ from aiohttp import web
 
 from process.metrics import Meters
 from schemas.errors import ConfigError
+from schemas.ports import SECOND_OF_A_ROLE
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
 Ready = Callable[[], str | None]
 """None when the process can do its work, else a sentence that says why not. May add remarks after `ok:`."""
-
-PORTS = {
-    "touches": 32,
-    "attribution": 33,
-    "rejects": 34,
-    "postbacks": 35,
-    "skan": 36,
-    "imports": 37,
-    "console": 38,
-}
-"""Offset of each role from TOUCHLINE_METRICS_PORT; worker k of the edge has offset k."""
-
-SECOND_OF_A_ROLE = 40
-"""A further process of a role on one host takes its port plus this, at most four times."""
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from process.health import PORTS, SECOND_OF_A_ROLE
+from schemas.ports import PORTS, SECOND_OF_A_ROLE
 from schemas.settings import Settings
 from schemas.topics import READS
 

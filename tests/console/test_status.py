@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from process.health import PORTS
 from schemas import journal
 from schemas.counters import Counters
 from schemas.ids import new_id
+from schemas.ports import PORTS
 from tests.console.conftest import Console, now_us
 from tests.support.mock_kafka import MockKafka
 from tests.support.product import free_ports

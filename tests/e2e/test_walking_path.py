@@ -1,7 +1,9 @@
 """The way of a click to an attributed install, over HTTP and SQL only: on the journals and on Apache Kafka."""
 
 import json
+import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +102,34 @@ def test_store_referrer_names_the_click(product: Product) -> None:
     decision = explained(product, install_id)["decision"]
     assert isinstance(decision, dict)
     assert (decision["method"], decision["click_id"]) == ("referrer", "ref-1")
+
+
+def test_an_install_waits_for_the_touches_before_it(product: Product) -> None:
+    readers = product.children("consume touches")
+    for pid in readers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        google_aid = "7e57ab1e-0000-4000-8000-0000000000b1"
+        ping = query(
+            click_id="waits",
+            google_aid=google_aid,
+            device_ip="198.51.100.5",
+            device_ua=PHONE,
+            click_timestamp=int(time.time()),
+        )
+        assert product.get(f"/serve/{LINK}?{ping}&noredirect")[0] == 204
+        install_id = install(product, ids={"google_aid": google_aid})
+        eventually(lambda: product.sql("SELECT FROM installs WHERE install_id = $1", install_id))
+        time.sleep(1.5)
+        undecided = product.facts("explain", install_id)
+        assert (undecided["decision"], undecided["candidates"]) == (None, [])
+        assert product.get(f"/v1/installs/{install_id}", {"Authorization": "Bearer demo-sdk-key"})[0] == 202
+    finally:
+        for pid in readers:
+            os.kill(pid, signal.SIGCONT)
+    decision = explained(product, install_id)["decision"]
+    assert isinstance(decision, dict)
+    assert (decision["method"], decision["click_id"]) == ("identifier", "waits")
 
 
 def test_an_install_nobody_caused_is_organic(product: Product) -> None:

@@ -5,9 +5,10 @@ import socket
 import aiohttp
 import pytest
 
-from process.health import SECOND_OF_A_ROLE, served
+from process.health import served
 from process.metrics import Meters
 from schemas.errors import ConfigError
+from schemas.ports import SECOND_OF_A_ROLE
 from schemas.settings import Settings
 from tests.support.product import free_ports
 

@@ -12,6 +12,7 @@ from schemas.journal import (
     FRAME_BYTES_MAX,
     FRAME_HEADER,
     FRAME_MAGIC,
+    SEGMENT_BYTES_MAX,
     SEGMENT_HEADER,
     START,
     End,
@@ -61,7 +62,7 @@ def read_in_portions(folder: Path, at: Position, end: Position, bytes_max: int) 
         frames, gap = read_frames(folder, at, end=end, bytes_max=bytes_max)
         assert frames or gap, "a reader must always come on"
         if gap:
-            assert gap.start == at
+            assert at <= gap.start
             assert gap.start < gap.stop <= end
             gaps.append(gap)
             at = gap.stop
@@ -70,6 +71,15 @@ def read_in_portions(folder: Path, at: Position, end: Position, bytes_max: int) 
             payloads += [frame.payload for frame in frames]
             at = frames[-1].next
     return payloads, gaps
+
+
+def test_the_bytes_on_disk_are_the_same_for_ever() -> None:
+    # Journals outlive the program that wrote them.
+    assert segment_header(UUID, 2).hex() == "544c534547303031000102030405060708090a0b0c0d0e0f0200000000000000"
+    assert pack_frame(3, 9, b"x").hex() == "544c4631010000001965c34003000000090000000000000078"
+    assert pack_end(End(position(3, 4096), 17, 2)).hex() == "03000000001000001100000000000000020000001020aad9"
+    assert (position(1, 0), position(3, 4096)) == (START, 3 * 2**32 + 4096)
+    assert (SEGMENT_BYTES_MAX, FRAME_BYTES_MAX) == (64 * 2**20, 4 * 2**20)
 
 
 def test_frames_come_back_in_order_with_their_places(tmp_path: Path) -> None:
@@ -166,6 +176,19 @@ def test_published_frames_that_are_cut_off_are_a_gap(tmp_path: Path) -> None:
 def test_deleted_segments_are_one_gap_up_to_the_next(tmp_path: Path) -> None:
     end = write_segment(tmp_path, 4, [b"four"])
     assert read(tmp_path, START, end) == ([b"four"], [Gap(START, position(4, 0))])
+
+
+def test_a_segment_deleted_between_two_others_is_a_gap(tmp_path: Path) -> None:
+    first = write_segment(tmp_path, 1, [b"one"])
+    end = write_segment(tmp_path, 3, [b"three"])
+    assert read(tmp_path, START, end) == ([b"one", b"three"], [Gap(position(2, 0), position(3, 0))])
+    assert segment_of(first) == 1
+
+
+def test_a_segment_behind_the_end_is_not_looked_at(tmp_path: Path) -> None:
+    write_segment(tmp_path, 3, [b"three"])
+    assert read(tmp_path, START, position(2, 7)) == ([], [Gap(START, position(2, 7))])
+    assert read(tmp_path, START, position(3, 0)) == ([], [Gap(START, position(3, 0))])
 
 
 def test_a_journal_without_segments_is_a_gap_up_to_its_end(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ CREATE TABLE rejects (
 );
 
 CREATE INDEX rejects_subject ON rejects (subject, hour);
+CREATE INDEX rejects_stored_at ON rejects (stored_at);
 
 -- Touches --------------------------------------------------------------------------------------
 -- Partitioned by id, which carries the time of receipt: by touched_at one id could stand twice.

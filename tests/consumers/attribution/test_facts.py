@@ -95,7 +95,8 @@ def test_a_networks_click_id_is_found_under_each_name(name: str, times: int) -> 
 
 
 def test_the_names_are_those_that_networks_use() -> None:
-    assert {"appmetrica_click_id", "ym_tracking_id"} <= set(CLICK_ID_NAMES)
+    known = {"touchline_click_id", "appmetrica_click_id", "ym_tracking_id", "adjust_external_click_id"}
+    assert set(CLICK_ID_NAMES) == known
 
 
 def test_all_names_together_count() -> None:
