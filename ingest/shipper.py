@@ -45,7 +45,9 @@ class Shipper:
         """Go on where the last process stopped."""
         self._journal = journal
         self._folder = journal.folder
-        self._watermark = Position(max(format.published(self._folder / "shipped"), format.START))
+        # what was read from the journal before Kafka came stands in Postgres: it need not travel again
+        before = [format.published(path) for path in self._folder.glob("read.*")]
+        self._watermark = Position(max(format.START, format.published(self._folder / "shipped"), *before))
         self._saved = self._watermark
         work = (self._live.connect(self._stop), self._ship_backlog(), self._save_now_and_then())
         self._tasks = [asyncio.create_task(one) for one in work]

@@ -46,6 +46,7 @@ class Decider:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`."""
+        await patiently(self._renew_barriers, stop, what="decisions")
         while not stop.is_set():
             try:
                 worked = await patiently(self._step, stop, what="decisions")
@@ -63,6 +64,12 @@ class Decider:
         passed = await self._pass_barriers()
         decided = await self._decide_ready()
         return raised or passed or decided > 0
+
+    async def _renew_barriers(self) -> bool:
+        """Barriers left by an earlier process may speak of a log that nobody reads any more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(load("conversions")["drop_open_barriers"])
+        return True
 
     async def _raise_barrier(self) -> bool:
         """A barrier for the installs that are committed by now: their hits are below the ends read after."""

@@ -47,9 +47,16 @@ WITH made AS (INSERT INTO barriers (ends) VALUES ($1::text::jsonb) RETURNING id)
 UPDATE installs SET barrier = made.id FROM made WHERE installs.id = ANY($2::uuid[]) AND barrier IS NULL
 RETURNING installs.id;
 
+-- name: drop_open_barriers
+-- Their installs get a new barrier, which can only lie further on.
+WITH dropped AS (UPDATE installs SET barrier = NULL WHERE NOT decided AND barrier IN
+                 (SELECT id FROM barriers WHERE passed_at IS NULL) RETURNING barrier)
+SELECT count(*) FROM dropped;
+
 -- name: open_barriers
--- Barriers that touches have not passed yet, the oldest first.
-SELECT id, ends FROM barriers WHERE passed_at IS NULL ORDER BY id LIMIT 100;
+-- Barriers that touches have not passed yet, the oldest first; only those that somebody waits for.
+SELECT id, ends FROM barriers b WHERE passed_at IS NULL
+AND EXISTS (SELECT FROM installs i WHERE i.barrier = b.id AND NOT i.decided) ORDER BY id LIMIT 100;
 
 -- name: touches_positions
 -- How far the touches consumer has come.
@@ -61,7 +68,7 @@ UPDATE barriers SET passed_at = now() WHERE id = $1;
 
 -- name: forget_barriers
 -- Barriers whose installs are all decided are of no use any more.
-DELETE FROM barriers b WHERE passed_at < now() - interval '1 hour'
+DELETE FROM barriers b WHERE created_at < now() - interval '1 hour'
 AND NOT EXISTS (SELECT FROM installs i WHERE i.barrier = b.id AND NOT i.decided);
 
 -- name: take_ready

@@ -291,6 +291,7 @@ def test_the_hints_of_an_ad_server_are_not_its_devices() -> None:
         ("s2s", "", "en-US", ""),
         ("s2s", "device_locale=pt_BR&locale=x", "en-US", "pt-BR"),
         ("s2s", "language=fr", "en-US", "fr"),
+        ("s2s", "locale=it_IT&language=fr", "en-US", "it-IT"),
         ("s2s", "locale={locale}", "en-US", ""),
     ],
 )

@@ -298,8 +298,9 @@ def test_an_impression_redirects_only_somebody_who_navigates(kind: Form, headers
     assert ask(form=kind, headers=headers).status == status
 
 
-def test_a_frame_in_a_page_is_no_navigation() -> None:
-    headers = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe", "accept": "text/html"}
+@pytest.mark.parametrize("dest", ["iframe", "frame", "embed", "object", "image", "script", "empty", "IFRAME"])
+def test_a_frame_or_a_part_of_a_page_is_no_navigation(dest: str) -> None:
+    headers = {"sec-fetch-mode": "navigate", "sec-fetch-dest": dest, "accept": "text/html"}
     assert ask(form="impression", headers=headers).status == 204
 
 
@@ -409,6 +410,13 @@ def test_only_headers_that_later_rules_read_are_kept_and_bounded() -> None:
         headers={"cookie": "s", "authorization": "s", "accept-language": "x" * 5000, "sec-purpose": "prefetch"}
     )
     assert hit_of(outcome).headers == {"accept-language": "x" * 2048, "sec-purpose": "prefetch"}
+
+
+def test_the_headers_that_later_rules_read_are_all_kept() -> None:
+    names = "accept-language referer sec-purpose purpose x-moz x-requested-with"
+    hints = "sec-ch-ua sec-ch-ua-mobile sec-ch-ua-model sec-ch-ua-platform sec-ch-ua-platform-version"
+    headers = {name: f"of {name}" for name in f"{names} {hints}".split()}
+    assert hit_of(ask(headers=headers)).headers == headers
 
 
 def test_bytes_that_are_no_utf_8_do_not_break_the_record() -> None:

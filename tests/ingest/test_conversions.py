@@ -438,6 +438,18 @@ def test_an_element_is_bounded_alone_and_in_an_array() -> None:
     assert len(body([large] * 2)) < BODY_BYTES_MAX
 
 
+def test_the_largest_and_longest_of_everything_is_taken() -> None:
+    assert BODY_BYTES_MAX == 4 * 2**20
+    longest = event(name="x" * 255, event_id="e" * 128, install_id="i" * 128, user_id="u" * 1024)
+    assert (len(longest.name), len(longest.event_id), len(longest.user_id or "")) == (255, 128, 1024)
+    text = body(EVENT | {"params": {"a": ""}})
+    full = body(EVENT | {"params": {"a": "x" * (ELEMENT_BYTES_MAX - len(text))}})
+    assert len(full) == ELEMENT_BYTES_MAX == 65_536
+    assert len(read_events(full, sender())[0]) == len(read_events(b"[" + full + b"]", sender())[0]) == 1
+    referrer = {"install_referrer": "x" * 4096, "referrer_click_timestamp_seconds": 0}
+    assert install(referrer=referrer, ids={f"id{number}": "x" for number in range(50)}).referrer is not None
+
+
 def test_blanks_are_no_part_of_an_elements_size() -> None:
     text = b" " * ELEMENT_BYTES_MAX + body(EVENT)
     assert len(read_events(text, sender())[0]) == 1

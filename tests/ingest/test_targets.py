@@ -40,6 +40,7 @@ def play_referrer(url: str) -> dict[str, str]:
         (HUAWEI, "android"),
         (IPHONE, "ios"),
         (IPAD, "ios"),
+        (IPHONE.replace("iPhone;", "iPod touch;").replace("iPhone", "OS"), "ios"),
         (DESKTOP, "other"),
         (WINDOWS_PHONE, "other"),  # its agent says Android too
         ("Mozilla/5.0 (Mobile; Windows Phone 8.1; Android 4.0; ARM; like iPhone OS 7_0_3 Mac OS X)", "other"),
