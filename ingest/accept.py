@@ -129,6 +129,8 @@ def s2s_parameters(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in query.split("&"):
         name, _, value = part.partition("=")
+        if "%" in name:
+            name = decode(name)
         if name in _S2S_NAMES and name not in found:
             found[name] = decode(value)
     return found

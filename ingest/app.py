@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from ingest import answer
-from ingest.conversions import BODY_BYTES_MAX
+from ingest.bodies import BODY_BYTES_MAX
 from ingest.hits import HitHandler
 from ingest.links import Links
 from ingest.links_feed import LinksFeed

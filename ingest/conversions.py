@@ -1,6 +1,5 @@
 """Installs and events as SDKs and servers send them: checked and made records. Pure rules."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ingest.bodies import EVENT, INSTALL, BadElement, RevenueBody, decode, split, without_path
 from ingest.links import Links
 from schemas.addresses import parse_address
 from schemas.errors import Refuse
@@ -17,57 +17,11 @@ from schemas.links import AppKey
 from schemas.money import is_currency, to_micros
 from schemas.query import storable
 
-ELEMENTS_MAX = 1000
-BODY_BYTES_MAX = 4 * 2**20
-ELEMENT_BYTES_MAX = 65_536
 FUTURE_US = 5 * 60_000_000
 
+R = TypeVar("R", Install, Event)
 
-class InstallBody(msgspec.Struct, kw_only=True):
-    """One element of `POST /v1/installs`."""
-
-    installed_at: str | int | float
-    device: "DeviceBody"
-    ids: dict[str, str | None] = {}
-    install_id: str | None = None
-    user_id: str | None = None
-    preinstall_link: str | None = None
-    app_version: str | None = None
-    referrer: Referrer | None = None
-    ip: str | None = None
-    ua: str | None = None
-
-
-class DeviceBody(msgspec.Struct, kw_only=True):
-    """`device` of an install."""
-
-    os: str
-    os_version: str | None = None
-    model: str | None = None
-    manufacturer: str | None = None
-    locale: str | None = None
-
-
-class RevenueBody(msgspec.Struct, kw_only=True):
-    """`revenue` of an event."""
-
-    amount: str
-    currency: str
-
-
-class EventBody(msgspec.Struct, kw_only=True):
-    """One element of `POST /v1/events`."""
-
-    name: str
-    occurred_at: str | int | float
-    event_id: str | None = None
-    install_id: str | None = None
-    ids: dict[str, str | None] | None = None
-    user_id: str | None = None
-    revenue: RevenueBody | None = None
-    params: dict[str, msgspec.Raw] | None = None
-    ip: str | None = None
-    ua: str | None = None
+_any = msgspec.json.Decoder()
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -79,33 +33,15 @@ class Sender(msgspec.Struct, frozen=True):
     now_us: int
 
 
-T = TypeVar("T", InstallBody, EventBody)
-R = TypeVar("R", Install, Event)
-
-_PATH = re.compile(r" - at `(?:key in )?\$(\[\.\.\.\])?\.?(.*)`$")
-_installs = msgspec.json.Decoder(InstallBody)
-_events = msgspec.json.Decoder(EventBody)
-_elements = msgspec.json.Decoder(list[msgspec.Raw])
-_any = msgspec.json.Decoder()
-
-
-class BadElement(Refuse):
-    """A field of one element is wrong; `index` is None when the body was a single object."""
-
-    def __init__(self, refusal: Refuse, index: int | None) -> None:
-        super().__init__(refusal.code, refusal.detail, refusal.parameter)
-        self.index = index
-
-
 def read_installs(body: bytes, sender: Sender, links: Links) -> tuple[list[Install], bool]:
     """The installs of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
-    elements, is_array = _split(body)
+    elements, is_array = split(body)
     return _each(elements, is_array, lambda element: _install(element, sender, links)), is_array
 
 
 def read_events(body: bytes, sender: Sender) -> tuple[list[Event], bool]:
     """The events of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
-    elements, is_array = _split(body)
+    elements, is_array = split(body)
     return _each(elements, is_array, lambda element: _event(element, sender)), is_array
 
 
@@ -122,44 +58,8 @@ def _each(elements: list[msgspec.Raw], is_array: bool, make: Callable[[msgspec.R
     return made
 
 
-def _split(body: bytes) -> tuple[list[msgspec.Raw], bool]:
-    try:
-        body.decode()  # msgspec copies raw values unread, and the log holds UTF-8 only
-        body = msgspec.json.format(body, indent=-1)  # no line ends within a line of the log
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refuse("bad_json", f"The body is not JSON: {error}") from None
-    if not body.startswith(b"["):
-        if len(body) > ELEMENT_BYTES_MAX:
-            raise Refuse("element_too_large", f"At most {ELEMENT_BYTES_MAX} bytes for one element.")
-        return [msgspec.Raw(body)], False
-    elements = _elements.decode(body)
-    if len(elements) > ELEMENTS_MAX:
-        raise Refuse("too_many_elements", f"{len(elements)} elements; at most {ELEMENTS_MAX} a request.")
-    for index, element in enumerate(elements):
-        if len(bytes(element)) > ELEMENT_BYTES_MAX:
-            refusal = Refuse("element_too_large", f"At most {ELEMENT_BYTES_MAX} bytes for one element.")
-            raise BadElement(refusal, index)
-    return elements, True
-
-
-def _decode(decoder: "msgspec.json.Decoder[T]", element: msgspec.Raw) -> T:
-    try:
-        return decoder.decode(element)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
-
-
-def _invalid(words: str) -> Refuse:
-    found = _PATH.search(words)
-    field = found[2] if found else ""
-    missing = re.search(r"missing required field `(\w+)`", words)
-    if missing:
-        field = f"{field}.{missing[1]}".lstrip(".")
-    return Refuse("bad_field", _PATH.sub("", words), field or None)
-
-
 def _install(element: msgspec.Raw, sender: Sender, links: Links) -> Install:
-    body = _decode(_installs, element)
+    body = decode(INSTALL, element)
     flags: list[str] = []
     if body.preinstall_link is not None and links.link(body.preinstall_link) is None:
         flags.append("unknown_preinstall_link")
@@ -194,7 +94,7 @@ def _install(element: msgspec.Raw, sender: Sender, links: Links) -> Install:
 
 
 def _event(element: msgspec.Raw, sender: Sender) -> Event:
-    body = _decode(_events, element)
+    body = decode(EVENT, element)
     if not body.install_id and not body.ids:
         raise Refuse("missing_field", "An event needs install_id or ids.", "install_id")
     if not body.name.strip() or len(body.name) > 255:
@@ -266,7 +166,7 @@ def _params(params: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
         try:
             _any.decode(value)
         except msgspec.ValidationError as error:
-            raise Refuse("bad_field", _PATH.sub("", str(error)), f"params.{name[:60]}") from None
+            raise Refuse("bad_field", without_path(str(error)), f"params.{name[:60]}") from None
     return params
 
 
@@ -291,7 +191,7 @@ def _derived_id(app: str, element: msgspec.Raw) -> str:
     try:
         canonical = msgspec.json.encode(_any.decode(element), order="sorted")
     except msgspec.ValidationError as error:  # a number beyond any double, in a field that nobody reads
-        raise Refuse("bad_field", _PATH.sub("", str(error))) from None
+        raise Refuse("bad_field", without_path(str(error))) from None
     return sha256(app.encode() + b"\n" + canonical).hexdigest()[:32]
 
 

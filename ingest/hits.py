@@ -37,7 +37,9 @@ class HitHandler:
         """2xx to a machine only when durable; a person is sent on after a moment."""
         if outcome.reject is not None:
             # a 4xx promises nothing: the reject is written, but nobody waits for the disk
-            self._recorder.add(REJECTS, encode(outcome.reject), outcome.reject.link, outcome.reject.id)
+            reject = outcome.reject
+            if self._recorder.add(REJECTS, encode(reject), reject.link, reject.id) is None:
+                return self._overloaded(outcome)
         if outcome.hit is not None:
             self._hits.labels(outcome.hit.kind, outcome.hit.mode).inc()
             batch = self._recorder.add(HITS, encode(outcome.hit), outcome.hit.link, outcome.hit.id)
@@ -47,6 +49,12 @@ class HitHandler:
                 outcome.reason = "not_durable"
                 return answer.not_durable()
         return answer.of_outcome(outcome)
+
+    def _overloaded(self, outcome: Outcome) -> web.Response:
+        """Not even a reject finds room: the machine comes back later."""
+        self._recorder.counters.add_refused()
+        outcome.reason = "not_durable"
+        return answer.not_durable()
 
 
 def _request(http: web.Request) -> Request:

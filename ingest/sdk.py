@@ -9,14 +9,8 @@ import orjson
 from aiohttp import web
 
 from ingest import answer, targets
-from ingest.conversions import (
-    BODY_BYTES_MAX,
-    BadElement,
-    Sender,
-    conversion_id,
-    read_events,
-    read_installs,
-)
+from ingest.bodies import BODY_BYTES_MAX, BadElement
+from ingest.conversions import Sender, conversion_id, read_events, read_installs
 from ingest.hits import peer_text
 from ingest.links import Links
 from ingest.recorder import Recorder

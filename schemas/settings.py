@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,14 @@ def _count(text: str) -> int:
 def _bytes(text: str) -> int:
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
     plain = text.strip().upper().replace(" ", "")
-    for unit, factor in units.items():
-        if plain.endswith(unit):
-            return int(float(plain.removesuffix(unit)) * factor)
-    return int(plain)
+    unit = next((unit for unit in units if plain.endswith(unit)), "")
+    try:
+        amount = Decimal(plain.removesuffix(unit))
+    except InvalidOperation:
+        raise ValueError("a number of bytes, such as 20GB") from None
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError("more than 0 bytes")
+    return int(amount * units.get(unit, 1))
 
 
 def _ack(text: str) -> str:

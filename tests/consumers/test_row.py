@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.touches.country import Countries
@@ -117,6 +117,7 @@ HEADERS = st.sampled_from(["accept-language", "referer", "sec-ch-ua-model", "sec
 TEXT = st.text().map(storable)
 
 
+@example(query="\\u0000", ua="", ip="", headers={}, mode="redirect")  # the text, not the character
 @given(
     query=TEXT | st.binary().map(lambda raw: storable(raw.decode("utf-8", "surrogateescape"))),
     ua=TEXT,
@@ -135,7 +136,8 @@ def test_any_hit_becomes_a_row_that_postgres_takes(
             value.encode()
         elif isinstance(value, int):
             assert -(2**63) <= value < 2**63
-    assert "\\u0000" not in str(made.values[COLUMNS.index("params")])
+    params = msgspec.json.decode(str(made.values[COLUMNS.index("params")]), type=dict[str, str])
+    assert "\0" not in "".join([*params, *params.values()])
 
 
 # The click id

@@ -18,7 +18,7 @@ import pytest
 
 from deploy.demo import KEY, LINK
 from ingest.accept import S2S_PARAMETERS
-from ingest.conversions import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
+from ingest.bodies import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
 from tests.docs.document import DOCUMENT, operations, reasons, resolved, undocumented, validator
 from tests.support.product import TOUCHLINE, Product, eventually, free_ports
 

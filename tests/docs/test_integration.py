@@ -13,7 +13,7 @@ import pytest
 from consumers.attribution.facts import CLICK_ID_NAMES
 from consumers.attribution.rules import Method
 from ingest.accept import S2S_PARAMETERS
-from ingest.conversions import DeviceBody, EventBody, InstallBody
+from ingest.bodies import DeviceBody, EventBody, InstallBody
 from schemas.events import RESERVED_EVENTS
 from schemas.identifiers import ALIASES
 from tests.docs.kotlin_compiler import run_kotlin

@@ -14,7 +14,7 @@ from consumers.attribution.rules import Method
 from deploy.demo import LINK
 from ingest.accept import S2S_PARAMETERS, Form
 from ingest.app import make_app
-from ingest.conversions import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, RevenueBody
+from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, RevenueBody
 from ingest.hits import form_and_link
 from schemas.events import RESERVED_EVENTS, Referrer
 from schemas.identifiers import KINDS

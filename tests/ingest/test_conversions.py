@@ -6,15 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.conversions import (
-    BODY_BYTES_MAX,
-    ELEMENT_BYTES_MAX,
-    BadElement,
-    Sender,
-    conversion_id,
-    read_events,
-    read_installs,
-)
+from ingest.bodies import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, BadElement
+from ingest.conversions import Sender, conversion_id, read_events, read_installs
 from schemas.codec import decode_conversion, encode
 from schemas.errors import Refuse
 from schemas.events import Event, Install, Revenue

@@ -16,7 +16,7 @@ import pytest
 
 from ingest import batch, recorder
 from ingest.answer import GIF
-from ingest.conversions import BODY_BYTES_MAX
+from ingest.bodies import BODY_BYTES_MAX
 from schemas.events import Install
 from tests.ingest.edge import Edge, exchange, status_of
 from tests.ingest.samples import (
@@ -521,8 +521,8 @@ async def test_a_full_queue_is_a_503_for_machines_and_no_matter_for_people(
     response, _ = await get(client, f"/serve/{LINK}", **PERSON)
     assert response.status == 302
     response, _ = await get(client, f"/serve/{LINK}?noredirect")
-    assert response.status == 400  # promises nothing, so it can be said
-    assert (edge.recorder.counters.refused, edge.recorder.counters.unrecorded) == (3, 1)
+    assert response.status == 503  # a reject that finds no room is not dropped in silence either
+    assert (edge.recorder.counters.refused, edge.recorder.counters.unrecorded) == (4, 1)
     assert await edge.hits() == []
 
 

@@ -26,6 +26,19 @@ def raw(kind: IdKind, value: str) -> DeviceId:
     return DeviceId(kind, "raw", value)
 
 
+NAMES: dict[IdKind, str] = {
+    "google_aid": "google_aid google-aid gaid gps_adid mt_gaid",
+    "ios_ifa": "ios_ifa ios-ifa idfa mt_idfa",
+    "oaid": "oaid mt_oaid",
+    "windows_aid": "windows_aid mt_waid",
+    "android_id": "android_id mt_android_id",
+}
+
+
+def test_the_names_are_those_of_the_vendors() -> None:
+    assert {name: kind for kind, names in NAMES.items() for name in names.split()} == ALIASES
+
+
 @pytest.mark.parametrize(("name", "kind"), sorted(ALIASES.items()))
 def test_every_alias_names_its_kind_raw_and_as_digest(name: str, kind: IdKind) -> None:
     assert device_ids({name: GAID}) == [DeviceId(kind, "raw", GAID)]
