@@ -47,7 +47,8 @@ async def database(settings: Settings) -> Database:
         connection = await connect(settings)
     except (TouchlineError, asyncpg.PostgresError, *AWAY) as error:
         return Database(sentence(error), address)
-    version = ".".join(map(str, connection.get_server_version()[:2]))
+    server = connection.get_server_version()  # since PostgreSQL 10 the second figure comes as `micro`
+    version = f"{server.major}.{server.micro or server.minor}"
     try:
         return await _ask(connection, address, version)
     except (asyncpg.PostgresError, *AWAY) as error:
