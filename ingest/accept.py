@@ -99,7 +99,7 @@ def accept(request: Request, links: Links) -> Outcome:
     try:
         facts = device_facts(request, mode, parameters)
     except Refuse as refusal:
-        return _refused(request, link, kind, record_id, refusal)
+        return refused(request, link, kind, record_id, refusal)
     app = links.app(link.app)
     if mode == "redirect":
         landing = targets.landing(link, app.fallback_url if app else None, facts.ua, request.query, record_id)
@@ -253,7 +253,7 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: storable(headers[name][:HEADER_CHARS_MAX]) for name in KEPT_HEADERS if name in headers}
 
 
-def _refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse) -> Outcome:
+def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse) -> Outcome:
     reject = Reject(
         v=1,
         id=record_id,

@@ -1,4 +1,6 @@
-"""The one place that makes HTTP answers of outcomes."""
+"""The one place that makes HTTP answers of outcomes, for both lanes."""
+
+from typing import NamedTuple
 
 import orjson
 from aiohttp import web
@@ -18,42 +20,72 @@ TITLES = {
     404: "Not found",
     405: "The method is not allowed",
     413: "The body is too large",
-    422: "A field is wrong",
     417: "The expectation cannot be met",
+    422: "A field is wrong",
     500: "An error of ours",
     503: "Not possible at the moment",
 }
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available</title>
+PHRASES = {200: b"OK", 204: b"No Content", 302: b"Found", 400: b"Bad Request", 404: b"Not Found"}
+PHRASES[503] = b"Service Unavailable"
+PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available</title>
 <p>This link is not available at the moment.</p></html>
 """
+_SHARED = b"\r\nCache-Control: no-store\r\nServer: Touchline\r\n"
 
 
-def of_outcome(outcome: Outcome) -> web.Response:
+class Answer(NamedTuple):
+    """An answer as values; `headers` come on top of EVERYWHERE."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+    reason: str = ""
+    """Short code of a 4xx or 5xx: header, document and metric label alike."""
+
+    def response(self) -> web.Response:
+        """For aiohttp."""
+        return web.Response(status=self.status, body=self.body or None, headers=EVERYWHERE | self.headers)
+
+    def wire(self, date: bytes, *, head: bool, close: bool) -> bytes:
+        """The bytes of the answer; `date` is the header's value."""
+        lines = b"".join(b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in self.headers.items())
+        if self.status != 204:
+            lines += b"Content-Length: %d\r\n" % len(self.body)
+        if close:
+            lines += b"Connection: close\r\n"
+        start = b"HTTP/1.1 %d %s\r\nDate: %s" % (self.status, PHRASES[self.status], date)
+        return start + _SHARED + lines + b"\r\n" + (b"" if head else self.body)
+
+
+NO_CONTENT = Answer(204, {})
+PIXEL = Answer(200, {"Content-Type": "image/gif"}, GIF)
+NOT_AVAILABLE = Answer(200, {"Content-Type": "text/html; charset=utf-8"}, PAGE)
+
+
+def of_outcome(outcome: Outcome) -> Answer:
     """The answer to a click or an impression."""
     if outcome.location is not None:
-        return web.Response(status=302, headers={"Location": outcome.location, **EVERYWHERE})
-    if outcome.gif:
-        return web.Response(body=GIF, content_type="image/gif", headers=EVERYWHERE)
-    if outcome.page:
-        return web.Response(text=PAGE, content_type="text/html", headers=EVERYWHERE)
+        return Answer(302, {"Location": outcome.location})
     if outcome.reason is not None:
         return problem(outcome.status, outcome.reason, outcome.detail, parameter=outcome.parameter)
-    return web.Response(status=outcome.status, headers=EVERYWHERE)
+    if outcome.gif:
+        return PIXEL
+    return NOT_AVAILABLE if outcome.page else NO_CONTENT
 
 
-def not_durable() -> web.Response:
+def not_durable() -> Answer:
     """503: send it again."""
     return problem(503, "not_durable", "The record could not be stored safely; send it again.")
 
 
-def of_refusal(status: int, refusal: Refuse, index: int | None = None) -> web.Response:
+def of_refusal(status: int, refusal: Refuse, index: int | None = None) -> Answer:
     """The answer to a body that is refused; `index` names the element of an array."""
     extra = {} if index is None else {"index": index}
     return problem(status, refusal.code, refusal.detail, parameter=refusal.parameter, **extra)
 
 
-def problem(status: int, reason: str, detail: str, *, parameter: str | None = None, **extra: object) -> web.Response:
-    """RFC 9457 problem details; the reason is also the header and the metric label."""
+def problem(status: int, reason: str, detail: str, *, parameter: str | None = None, **extra: object) -> Answer:
+    """RFC 9457 problem details."""
     document: dict[str, object] = {
         "type": f"urn:touchline:problem:{reason}",
         "title": TITLES.get(status, "Error"),
@@ -63,14 +95,9 @@ def problem(status: int, reason: str, detail: str, *, parameter: str | None = No
     }
     if parameter is not None:
         document["parameter"] = parameter
-    headers = {"X-Touchline-Reason": reason, **EVERYWHERE}
+    headers = {"Content-Type": "application/problem+json", "X-Touchline-Reason": reason}
     if status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return web.Response(
-        status=status,
-        body=orjson.dumps(document | extra),
-        content_type="application/problem+json",
-        headers=headers,
-    )
+    return Answer(status, headers, orjson.dumps(document | extra), reason)

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from ingest import answer
 from ingest.bodies import BODY_BYTES_MAX
-from ingest.hits import HitHandler
+from ingest.client_address import TrustedProxies
+from ingest.heads import bad_host
+from ingest.hits import HitHandler, Hits
+from ingest.lane import IDLE_S, LINE_BYTES_MAX, Lanes
 from ingest.links import Links
 from ingest.links_feed import LinksFeed
 from ingest.recorder import Recorder
@@ -25,8 +29,7 @@ from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-KEEPALIVE_S = 75.0
-LINE_BYTES_MAX = 32_768
+REQUESTS_A_CONNECTION_MAX = 100
 PORT_PATIENCE_S = 15.0
 DRAIN_S = 5.0
 OPENAPI = Path(__file__).with_name("openapi.json")
@@ -53,22 +56,61 @@ async def _openapi(_: web.Request) -> web.Response:
 
 @web.middleware
 async def _plain_errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """aiohttp's own refusals in the form of ours."""
+    """aiohttp's own refusals in the form of ours; and a pooled connection is let go, to come back to the lane."""
+    host = request.headers.get("Host", "")
+    if bad_host(host, stated="Host" in request.headers):
+        response: web.StreamResponse = answer.problem(400, "bad_host", "The Host header names no host.").response()
+        response.force_close()
+        return response
     try:
-        response: web.StreamResponse = await handler(request)
+        response = await handler(request)
     except web.HTTPNotFound:
-        return answer.problem(404, "unknown_path", "There is nothing at this path.")
+        response = answer.problem(404, "unknown_path", "There is nothing at this path.").response()
     except web.HTTPMethodNotAllowed as error:
-        response = answer.problem(405, "method_not_allowed", f"Allowed: {', '.join(sorted(error.allowed_methods))}.")
-        response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = answer.problem(405, "method_not_allowed", f"Allowed: {allowed}.").response()
+        response.headers["Allow"] = allowed
     except web.HTTPExpectationFailed as error:
-        return answer.problem(417, "expectation_failed", error.text or "Only 100-continue is known.")
+        response = answer.problem(417, "expectation_failed", error.text or "Only 100-continue is known.").response()
     except web.HTTPException:
         raise
     except Exception:
         log.exception("%s %s", request.method, request.raw_path[:200])
-        return answer.problem(500, "internal_error", "The request could not be handled; it is not recorded.")
+        response = answer.problem(500, "internal_error", "The request could not be handled.").response()
+    if request.protocol._request_count >= REQUESTS_A_CONNECTION_MAX:
+        response.force_close()
     return response
+
+
+class PlainHandler(RequestHandler):
+    """aiohttp's handler of one connection; what it refuses is said in the form of ours, and not logged."""
+
+    __slots__ = ()
+
+    def handle_error(self, request: Any, status: int = 500, exc: Any = None, message: str | None = None) -> Any:
+        """Overrides aiohttp's page."""
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        response = answer.problem(status, "bad_request", "This is not valid HTTP.").response()
+        response.force_close()
+        return response
+
+
+async def open_lanes(app: web.Application, hits: Hits) -> tuple[Lanes, web.AppRunner]:
+    """Both lanes over one application: the fast one hands connections over to the runner's handlers."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=IDLE_S,
+        max_line_size=LINE_BYTES_MAX,
+        max_field_size=LINE_BYTES_MAX,
+        shutdown_timeout=DRAIN_S,
+    )
+    await runner.setup()
+    server = runner.server
+    assert server is not None
+    loop = asyncio.get_running_loop()
+    return Lanes(hits, lambda: PlainHandler(server, loop=loop, **server._kwargs)), runner
 
 
 async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
@@ -82,18 +124,11 @@ async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
     pool = await open_pool(settings, size=2)
     recorder = Recorder(settings, worker, meters)
     recorder.open()
-    app = make_app(HitHandler(links, recorder, meters), SdkHandler(links, recorder, pool, meters))
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=KEEPALIVE_S,
-        max_line_size=LINE_BYTES_MAX,
-        max_field_size=LINE_BYTES_MAX,
-        shutdown_timeout=DRAIN_S,
-    )
-    await runner.setup()
-    feeding = asyncio.create_task(feed.run(stop))
-    measuring = asyncio.create_task(_measure(recorder, links, meters, stop))
+    hits = Hits(links, recorder, TrustedProxies(settings.trusted_proxies), meters)
+    app = make_app(HitHandler(hits), SdkHandler(links, recorder, pool, hits.proxies, meters))
+    lanes, runner = await open_lanes(app, hits)
+    work = (feed.run(stop), lanes.sweep(stop), _measure(recorder, links, meters, stop))
+    tasks = [asyncio.create_task(one) for one in work]
 
     def why_not_ready() -> str | None:
         if not feed.read_once.is_set():
@@ -102,33 +137,35 @@ async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
 
     try:
         async with served(settings, worker, meters, why_not_ready):
+            stopped = asyncio.create_task(stop.wait())
             # without links every click would be a 404: wait for them, the disk's or Postgres'
             waiting = asyncio.create_task(feed.read_once.wait())
-            stopped = asyncio.create_task(stop.wait())
             await asyncio.wait({waiting, stopped}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             if not stop.is_set():
-                await _listen(runner, settings)
+                server = await _listen(lanes, settings)
                 log.info("edge listens on port %d, %d links", settings.edge_port, len(links))
-            await stopped
+                await stopped
+                server.close()
+            await lanes.drain(DRAIN_S)
             await runner.cleanup()  # before the journals: open requests still record
     finally:
         stop.set()
-        await asyncio.gather(feeding, measuring, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await recorder.close()
         pool.terminate()
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+async def _listen(lanes: Lanes, settings: Settings) -> asyncio.Server:
     """Listen; a predecessor that is still draining gets some time to let go of the port."""
-    deadline = asyncio.get_running_loop().time() + PORT_PATIENCE_S
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PORT_PATIENCE_S
     address = settings.address("0.0.0.0")
     while True:
         try:
-            await web.TCPSite(runner, address, settings.edge_port, backlog=4096).start()
-            return
+            return await loop.create_server(lanes, address, settings.edge_port, backlog=4096, reuse_address=True)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > deadline:
+            if error.errno != errno.EADDRINUSE or loop.time() > deadline:
                 where = f"{address}:{settings.edge_port}"
                 raise ConfigError(f"cannot listen on {where} ({error.strerror}); set TOUCHLINE_EDGE_PORT") from None
             await asyncio.sleep(0.2)

@@ -1,11 +1,14 @@
 """Records become batches: one journal frame and one Kafka batch each, released together."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from schemas.ids import hour_of, received_us
 from schemas.topics import Topic
+
+log = logging.getLogger(__name__)
 
 FLUSH_BYTES = 224 * 1024
 FLUSH_AFTER_S = 0.004
@@ -16,7 +19,7 @@ WAITING_BYTES_MAX = 64 * 2**20
 class Batch:
     """Records on their way to the disk; `released` tells whether they became durable."""
 
-    __slots__ = ("_waits_for_kafka", "_written", "counts", "lines", "released", "size")
+    __slots__ = ("_loop", "_timers", "_waiting", "_waits_for_kafka", "_written", "counts", "lines", "released", "size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, waits_for_kafka: bool) -> None:
         self.lines: list[bytes] = []
@@ -24,6 +27,9 @@ class Batch:
         """(link or app, hour of receipt) → records: the tally."""
         self.size = 0
         self.released: asyncio.Future[bool] = loop.create_future()
+        self._loop = loop
+        self._waiting: dict[float, list[Callable[[bool], None]]] = {}
+        self._timers: list[asyncio.TimerHandle] = []
         self._written = False
         self._waits_for_kafka = waits_for_kafka
 
@@ -46,12 +52,44 @@ class Batch:
 
     def failed(self) -> None:
         """Not even the journal could take it."""
+        self._release(False)
+
+    async def durable_within(self, patience_s: float) -> bool:
+        """Whether it became durable in time."""
         if not self.released.done():
-            self.released.set_result(False)
+            await asyncio.wait([self.released], timeout=patience_s)
+        return self.released.done() and self.released.result()
+
+    def wait(self, patience_s: float, waiter: Callable[[bool], None]) -> None:
+        """Call `waiter(durable)` once the batch is released, or with False when its patience ends.
+
+        One timer and one pass a batch serve all who wait: a future and a task for each would cost more than the hit.
+        """
+        waiting = self._waiting.get(patience_s)
+        if waiting is None:
+            waiting = self._waiting[patience_s] = []
+            self._timers.append(self._loop.call_later(patience_s, self._wake, patience_s, False))
+        waiting.append(waiter)
 
     def _settle(self) -> None:
-        if self._written and not self._waits_for_kafka and not self.released.done():
-            self.released.set_result(True)
+        if self._written and not self._waits_for_kafka:
+            self._release(True)
+
+    def _release(self, durable: bool) -> None:
+        if self.released.done():
+            return
+        self.released.set_result(durable)
+        for timer in self._timers:
+            timer.cancel()
+        for patience_s in list(self._waiting):
+            self._wake(patience_s, durable)
+
+    def _wake(self, patience_s: float, durable: bool) -> None:
+        for waiter in self._waiting.pop(patience_s, ()):
+            try:
+                waiter(durable)
+            except Exception:  # one client's trouble must not keep the others waiting
+                log.exception("a waiter failed")
 
 
 class Sink(Protocol):

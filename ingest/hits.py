@@ -1,76 +1,119 @@
-"""Clicks and impressions over aiohttp: the request to the rules, the outcome to journal and answer."""
+"""A click or impression on its way: from the request's facts to the journal, from durability to the answer.
+
+Both lanes use it: the fast one, and aiohttp's handlers for whatever is unusual.
+"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from ingest import answer
 from ingest.accept import Form, Outcome, Request, accept
+from ingest.answer import Answer
+from ingest.batch import Batch
+from ingest.client_address import TrustedProxies
 from ingest.links import Links
-from ingest.recorder import Recorder
+from ingest.recorder import MACHINE_PATIENCE_S, PERSON_PATIENCE_S, Recorder
 from process.metrics import Meters
 from schemas import metrics
 from schemas.addresses import parse_address
 from schemas.codec import encode
 from schemas.topics import HITS, REJECTS
 
+PATIENCE_S = {"machine": MACHINE_PATIENCE_S, "person": PERSON_PATIENCE_S}
 
-class HitHandler:
-    """Answers /serve/, /c/ and /i/."""
 
-    def __init__(self, links: Links, recorder: Recorder, meters: Meters) -> None:
-        self._links = links
+class Taken(NamedTuple):
+    """A request whose outcome is known; with a batch, the answer waits for it."""
+
+    outcome: Outcome
+    batch: Batch | None
+    answer: Answer | None
+    """The answer, when it needs not wait."""
+
+
+class Hits:
+    """Takes the requests of tracking links and settles them."""
+
+    def __init__(self, links: Links, recorder: Recorder, proxies: TrustedProxies, meters: Meters) -> None:
+        self.links = links
+        self.proxies = proxies
         self._recorder = recorder
         self._hits = meters.counter(metrics.HITS)
         self._answers = meters.counter(metrics.ANSWERS)
+        self._hit_counts = {
+            (kind, mode): self._hits.labels(kind, mode).inc
+            for kind in ("click", "impression")
+            for mode in ("redirect", "s2s", "page")
+        }
+        self._answer_counts: dict[tuple[int, str], Callable[[], None]] = {}
 
-    async def handle(self, http: web.Request) -> web.Response:
-        """GET or HEAD of a tracking link."""
-        outcome = accept(_request(http), self._links)
-        response = await self._record(outcome)
-        self._answers.labels(str(response.status), outcome.reason or "").inc()
-        return response
-
-    async def _record(self, outcome: Outcome) -> web.Response:
-        """2xx to a machine only when durable; a person is sent on after a moment."""
+    def take(self, outcome: Outcome) -> Taken:
+        """Record what is to be recorded."""
         if outcome.reject is not None:
             # a 4xx promises nothing: the reject is written, but nobody waits for the disk
             reject = outcome.reject
             if self._recorder.add(REJECTS, encode(reject), reject.link, reject.id) is None:
-                return self._overloaded(outcome)
-        if outcome.hit is not None:
-            self._hits.labels(outcome.hit.kind, outcome.hit.mode).inc()
-            batch = self._recorder.add(HITS, encode(outcome.hit), outcome.hit.link, outcome.hit.id)
-            if outcome.patience == "person":
-                await self._recorder.durable_for_person(batch)
-            elif not await self._recorder.durable_for_machine(batch):
-                outcome.reason = "not_durable"
-                return answer.not_durable()
-        return answer.of_outcome(outcome)
+                return Taken(outcome, None, self._refuse())
+        hit = outcome.hit
+        if hit is None:
+            return Taken(outcome, None, self.say(answer.of_outcome(outcome)))
+        self._hit_counts[hit.kind, hit.mode]()
+        batch = self._recorder.add(HITS, encode(hit), hit.link, hit.id)
+        if batch is None:
+            return Taken(outcome, None, self.settle(outcome, None, durable=False))
+        return Taken(outcome, batch, None)
 
-    def _overloaded(self, outcome: Outcome) -> web.Response:
-        """Not even a reject finds room: the machine comes back later."""
-        self._recorder.counters.add_refused()
-        outcome.reason = "not_durable"
-        return answer.not_durable()
+    def settle(self, outcome: Outcome, batch: Batch | None, *, durable: bool) -> Answer:
+        """The answer once durability is known; what is not durable is counted before it is said."""
+        if not durable:
+            if outcome.patience == "machine":
+                return self._refuse()
+            self._recorder.unrecorded(batch)
+        return self.say(answer.of_outcome(outcome))
+
+    def _refuse(self) -> Answer:
+        self._recorder.refused()
+        return self.say(answer.not_durable())
+
+    def say(self, said: Answer) -> Answer:
+        """Count an answer."""
+        key = (said.status, said.reason)
+        count = self._answer_counts.get(key)
+        if count is None:
+            count = self._answer_counts[key] = self._answers.labels(str(said.status), said.reason).inc
+        count()
+        return said
 
 
-def _request(http: web.Request) -> Request:
-    """The facts the rules need, the query byte for byte."""
-    host, path, query = split_target(http.raw_path, http.headers.get("Host", ""))
-    form, link = form_and_link(path)
-    return Request(
-        form=form,
-        link=link,
-        host=host,
-        query=query,
-        headers=_lower(http.headers),
-        peer=peer_text(http.remote),
-        head=http.method == "HEAD",
-        now_us=time.time_ns() // 1000,
-    )
+class HitHandler:
+    """The lane of unusual requests: aiohttp's."""
+
+    def __init__(self, hits: Hits) -> None:
+        self._hits = hits
+
+    async def handle(self, http: web.Request) -> web.Response:
+        """GET or HEAD of a tracking link."""
+        host, path, query = split_target(http.raw_path, http.headers.get("Host", ""))
+        form, link = form_and_link(path)
+        request = Request(
+            form=form,
+            link=link,
+            host=host,
+            query=query,
+            headers=http.headers,
+            peer=self._hits.proxies.client(peer_text(http.remote), http.headers),
+            head=http.method == "HEAD",
+            now_us=time.time_ns() // 1000,
+        )
+        taken = self._hits.take(accept(request, self._hits.links))
+        if taken.answer is not None or taken.batch is None:
+            return (taken.answer or answer.not_durable()).response()
+        durable = await taken.batch.durable_within(PATIENCE_S[taken.outcome.patience])
+        return self._hits.settle(taken.outcome, taken.batch, durable=durable).response()
 
 
 def split_target(target: str, host: str) -> tuple[str, str, str]:
@@ -102,10 +145,3 @@ def peer_text(remote: str | None) -> str:
     """Canonical text of the peer's address; "" when there is none."""
     network = parse_address(remote or "")
     return network.text if network else ""
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in headers.items():
-        found.setdefault(name.lower(), value)
-    return found

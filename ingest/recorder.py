@@ -79,10 +79,12 @@ class Recorder:
         self.counters.add_refused()
         return False
 
-    async def durable_for_person(self, batch: Batch | None) -> None:
-        """Wait a moment; what is not durable by then is `unrecorded` until it is."""
-        if batch is not None and await _all_durable([batch.released], PERSON_PATIENCE_S):
-            return
+    def refused(self) -> None:
+        """Count a 503, before it is said."""
+        self.counters.add_refused()
+
+    def unrecorded(self, batch: Batch | None) -> None:
+        """Count an answer to a person whose hit is not durable yet, until it is."""
         self.counters.add_unrecorded(1)
         if batch is not None and not batch.released.done():
             batch.released.add_done_callback(self._take_back)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from ingest import answer, targets
 from ingest.bodies import BODY_BYTES_MAX, BadElement
+from ingest.client_address import TrustedProxies
 from ingest.conversions import Sender, conversion_id, read_events, read_installs
 from ingest.hits import peer_text
 from ingest.links import Links
@@ -33,10 +34,13 @@ LOOKUP_TIMEOUT_S = 3.0
 class SdkHandler:
     """Takes conversions durably and tells an app its own attribution."""
 
-    def __init__(self, links: Links, recorder: Recorder, pool: asyncpg.Pool, meters: Meters) -> None:
+    def __init__(
+        self, links: Links, recorder: Recorder, pool: asyncpg.Pool, proxies: TrustedProxies, meters: Meters
+    ) -> None:
         self._links = links
         self._recorder = recorder
         self._pool = pool
+        self._proxies = proxies
         self._taken = meters.counter(metrics.CONVERSIONS)
         self._answers = meters.counter(metrics.ANSWERS)
 
@@ -63,10 +67,15 @@ class SdkHandler:
         try:
             body = await http.read()
         except web.HTTPRequestEntityTooLarge:
-            return answer.problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes a request.")
+            return answer.problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes a request.").response()
         except web.RequestPayloadError as error:
-            return answer.problem(400, "bad_body", f"The body cannot be read: {error}")
-        sender = Sender(key, peer_text(http.remote), http.headers.get("User-Agent", ""), time.time_ns() // 1000)
+            return answer.problem(400, "bad_body", f"The body cannot be read: {error}").response()
+        sender = Sender(
+            key,
+            self._proxies.client(peer_text(http.remote), http.headers),
+            http.headers.get("User-Agent", ""),
+            time.time_ns() // 1000,
+        )
         records: list[Install] | list[Event]
         try:
             if id_name == "install_id":
@@ -74,11 +83,11 @@ class SdkHandler:
             else:
                 records, is_array = read_events(body, sender)
         except BadElement as refusal:
-            return answer.of_refusal(400 if refusal.code == "bad_json" else 422, refusal, refusal.index)
+            return answer.of_refusal(400 if refusal.code == "bad_json" else 422, refusal, refusal.index).response()
         except Refuse as refusal:
-            return answer.of_refusal(400 if refusal.code == "bad_json" else 422, refusal)
+            return answer.of_refusal(400 if refusal.code == "bad_json" else 422, refusal).response()
         if not await self._store(records):
-            return answer.not_durable()
+            return answer.not_durable().response()
         ids = [conversion_id(record) for record in records]
         return web.json_response(
             ids if is_array else {id_name: ids[0]}, status=202, dumps=_dumps, headers=answer.EVERYWHERE
@@ -101,7 +110,7 @@ class SdkHandler:
                 row = await self._pool.fetchrow(load("decisions")["of_install"], key.app, install_id)
         except (*AWAY, ConfigError) as error:
             log.warning("an install's attribution was asked while Postgres is away: %s", error)
-            return answer.problem(503, "database_away", "The attribution cannot be read at the moment.")
+            return answer.problem(503, "database_away", "The attribution cannot be read at the moment.").response()
         if row is None or row["method"] is None:
             return web.json_response(
                 {"install_id": install_id, "decided": False}, status=202, dumps=_dumps, headers=answer.EVERYWHERE
@@ -131,7 +140,7 @@ class SdkHandler:
 
 
 def _no_key() -> web.Response:
-    return answer.problem(401, "unknown_key", "Send `Authorization: Bearer {SDK key}` of the app.")
+    return answer.problem(401, "unknown_key", "Send `Authorization: Bearer {SDK key}` of the app.").response()
 
 
 def _dumps(value: object) -> str:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from schemas.addresses import Network, parse_address
 from schemas.errors import ConfigError
 
 PREFIX = "TOUCHLINE_"
@@ -62,6 +63,19 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _network(text: str) -> Network:
+    network = parse_address(text)
+    if network is None:
+        raise ValueError(f"{text!r} is neither an address nor a network")
+    if network.prefix == 0:  # then the leftmost hop would count, which a client writes as it likes
+        raise ValueError(f"{text!r} would trust everybody")
+    return network
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a process; `Settings.read(os.environ)` makes one."""
@@ -77,6 +91,9 @@ class Settings:
     journal_bytes_max: int = _setting("20GB", _bytes, "Bytes of journals a worker keeps before it refuses.")
     public_url: str = _setting("", _url, "Address in printed tracking links; empty: http://localhost:{edge port}.")
     country_db: str = _setting("", str, "A MaxMind country database (.mmdb); empty: the packaged one.")
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "", _networks, "Proxies whose X-Forwarded-For or Forwarded is believed: addresses, CIDRs, commas between."
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

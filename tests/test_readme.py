@@ -53,7 +53,7 @@ def test_the_way_of_a_click_names_six_files_that_are_there() -> None:
     steps = re.findall(r"^\d\. `([\w/.]+)`", way, re.MULTILINE)
     assert steps == [
         "ingest/app.py",
-        "ingest/hits.py",
+        "ingest/lane.py",
         "ingest/accept.py",
         "ingest/batch.py",
         "ingest/journal.py",

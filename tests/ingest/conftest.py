@@ -9,8 +9,16 @@ import pytest
 from tests.ingest.edge import Edge, running_edge
 
 
+@pytest.fixture(params=["fast", "plain"])
+async def edge(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Edge]:
+    """Both lanes answer alike: the fast one, and aiohttp's handlers alone."""
+    async with running_edge(tmp_path, fast=request.param == "fast") as running:
+        yield running
+
+
 @pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+async def fast_edge(tmp_path: Path) -> AsyncIterator[Edge]:
+    """Where only the fast lane can do it."""
     async with running_edge(tmp_path) as running:
         yield running
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
-from ingest.app import KEEPALIVE_S, LINE_BYTES_MAX, make_app
-from ingest.hits import HitHandler
+from ingest.app import make_app, open_lanes
+from ingest.client_address import TrustedProxies
+from ingest.hits import HitHandler, Hits
+from ingest.lane import Lanes
 from ingest.links import Links
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
@@ -38,6 +38,7 @@ class Edge:
         self.meters = Meters()
         self.recorder = Recorder(self.settings, 0, self.meters)
         self.port = 0
+        self.lanes: Lanes
 
     @property
     def url(self) -> str:
@@ -72,30 +73,25 @@ class Edge:
 
 
 @asynccontextmanager
-async def running_edge(data: Path) -> AsyncIterator[Edge]:
-    """Made of the same parts, with the same arguments, as ingest/app.py does."""
+async def running_edge(data: Path, *, fast: bool = True) -> AsyncIterator[Edge]:
+    """Made of the same parts as ingest/app.py makes it; `fast` False: aiohttp's handlers serve everything."""
     edge = Edge(data)
     edge.recorder.open()
     pool: Any = NoPostgres()
+    hits = Hits(edge.links, edge.recorder, TrustedProxies(()), edge.meters)
     app = make_app(
-        HitHandler(edge.links, edge.recorder, edge.meters),
-        SdkHandler(edge.links, edge.recorder, pool, edge.meters),
+        HitHandler(hits),
+        SdkHandler(edge.links, edge.recorder, pool, hits.proxies, edge.meters),
     )
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=KEEPALIVE_S,
-        max_line_size=LINE_BYTES_MAX,
-        max_field_size=LINE_BYTES_MAX,
-        shutdown_timeout=0.2,
-    )
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    edge.port = runner.addresses[0][1]
+    edge.lanes, runner = await open_lanes(app, hits)
+    factory: Any = edge.lanes if fast else edge.lanes.make_handler
+    server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, backlog=4096)
+    edge.port = server.sockets[0].getsockname()[1]
     try:
         yield edge
     finally:
+        server.close()
+        await edge.lanes.drain(0.2)
         await runner.cleanup()
         await edge.recorder.close()
 

@@ -84,7 +84,9 @@ async def ask(edge: Edge, case: Case) -> Answer:
     except TimeoutError:
         answered = await exchange(edge.port, case.raw, ended=True, patience_s=PATIENCE_S)
     assert status_of(await exchange(edge.port, GOOD)) == 302, f"after {case.name}"
-    return Answer(status_of(answered), b"x-touchline-reason:" in answered.lower() or b"302 Found" in answered)
+    said = answered.lower()
+    refused = b"x-touchline-reason: bad_request" in said
+    return Answer(status_of(answered), (b"x-touchline-reason:" in said and not refused) or b"302 Found" in answered)
 
 
 async def ask_all(data: Path, asked: list[Case]) -> dict[str, Answer | str]:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.addresses import Network
 from schemas.errors import ConfigError
 from schemas.settings import PREFIX, Settings, declared, unknown
 
@@ -13,6 +14,7 @@ def test_everything_has_a_default() -> None:
     assert (settings.kafka, settings.ack, settings.database_url, settings.bind) == ("", "", "", "")
     assert (settings.edge_port, settings.metrics_port) == (8080, 9100)
     assert settings.journal_bytes_max == 20 * 10**9
+    assert settings.trusted_proxies == ()
     assert settings.printed_url() == "http://localhost:8080"
 
 
@@ -48,6 +50,13 @@ def test_settings_are_read_from_the_environment_given() -> None:
         ("TOUCHLINE_BIND", "localhost"),
         ("TOUCHLINE_JOURNAL_BYTES_MAX", "much"),
         ("TOUCHLINE_PUBLIC_URL", "go.example"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "proxy.example"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "10.0.0.1,10.0.0.256"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "10.0.0.1 10.0.0.2"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "*"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TOUCHLINE_TRUSTED_PROXIES", "::/0"),
     ],
 )
 def test_a_bad_value_names_its_key_and_itself(key: str, value: str) -> None:
@@ -55,6 +64,21 @@ def test_a_bad_value_names_its_key_and_itself(key: str, value: str) -> None:
         Settings.read({key: value})
     assert key in str(caught.value)
     assert repr(value) in str(caught.value)
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    settings = Settings.read({"TOUCHLINE_TRUSTED_PROXIES": " 10.1.2.3/8, 192.0.2.1,2001:DB8::/32 ,::ffff:192.0.2.2,"})
+    assert settings.trusted_proxies == (
+        Network(4, 10 << 24, 8),
+        Network(4, 0xC000_0201, 32),
+        Network(6, 0x2001_0DB8 << 96, 32),
+        Network(4, 0xC000_0202, 32),
+    )
+
+
+def test_the_one_bad_proxy_of_several_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"'10\.0\.0\.256' is neither an address nor a network"):
+        Settings.read({"TOUCHLINE_TRUSTED_PROXIES": "10.0.0.1,10.0.0.256"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,299 @@
+"""The fast lane: complete clicks and impressions without a request object, a task or a future for each.
+
+A protocol on aiohttp's own C parser. Whatever is unusual is handed, with its unread bytes, to
+aiohttp's handler, which stays the judge of what is odd. One unanswered hit a connection: later
+bytes wait, and a hand-over waits too, otherwise a second answer could overtake the first.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any, cast
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+
+from ingest import heads
+from ingest.accept import Outcome, Request, accept
+from ingest.answer import Answer, problem
+from ingest.batch import Batch
+from ingest.hits import PATIENCE_S, Hits, form_and_link, peer_text
+
+log = logging.getLogger(__name__)
+
+LINE_BYTES_MAX = 32_768
+HEAD_BYTES_MAX = 65_536
+"""More than aiohttp takes: a head that is refused only for its length still leads a person somewhere."""
+WAITING_BYTES_MAX = 65_536
+IDLE_S = 75.0
+HEAD_S = 60.0
+CONNECTIONS_MAX = 20_000
+
+STARTS = (b"GET /serve/", b"GET /c/", b"GET /i/", b"HEAD /serve/", b"HEAD /c/", b"HEAD /i/")
+_LONGEST_START = max(map(len, STARTS))
+_END = b"\r\n\r\n"
+
+
+class Lanes:
+    """What the lanes of one worker share."""
+
+    def __init__(self, hits: Hits, make_handler: Callable[[], Any]) -> None:
+        self.hits = hits
+        self.make_handler = make_handler
+        """A new connection's handler of aiohttp."""
+        self.loop = asyncio.get_running_loop()
+        self.draining = False
+        self.open: set[Lane] = set()
+        self.nobody = BaseProtocol(self.loop)
+        """The parser wants a protocol for bodies; the lane takes none."""
+        self._date = b""
+        self._date_s = 0
+
+    def __call__(self) -> "Lane":
+        return Lane(self)
+
+    def date(self) -> bytes:
+        """The header's value, made once a second."""
+        now_s = int(time.time())
+        if now_s != self._date_s:
+            self._date, self._date_s = formatdate(now_s, usegmt=True).encode(), now_s
+        return self._date
+
+    def parser(self) -> HttpRequestParser:
+        """A parser for one connection, with the limits of aiohttp's handler."""
+        return HttpRequestParser(
+            self.nobody, self.loop, 2**16, max_line_size=LINE_BYTES_MAX, max_field_size=LINE_BYTES_MAX
+        )
+
+    async def sweep(self, stop: asyncio.Event) -> None:
+        """Close connections that were idle for long or do not finish their head."""
+        while not stop.is_set():
+            await asyncio.sleep(1.0)
+            now = self.loop.time()
+            for lane in list(self.open):
+                lane.close_if_idle(now)
+
+    async def drain(self, seconds: float) -> None:
+        """Answer what is open, close the rest."""
+        self.draining = True
+        deadline = self.loop.time() + seconds
+        while self.open and self.loop.time() < deadline:
+            for lane in list(self.open):
+                lane.close_if_done()
+            await asyncio.sleep(0.005)
+        for lane in list(self.open):
+            lane.abort()
+
+
+class Lane(asyncio.Protocol):
+    """One connection."""
+
+    __slots__ = (
+        "_active_s", "_batch", "_buffer", "_ended", "_fed", "_head", "_head_since_s", "_lanes", "_outcome",
+        "_parser", "_peer", "_reading", "_refused", "_stuck", "_transport",
+    )  # fmt: skip
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._parser = lanes.parser()
+        self._buffer = b""
+        self._fed = 0
+        """So much of the buffer's head the parser has seen."""
+        self._refused = False
+        """The parser refused the head for its target or a cookie only: its end is waited for."""
+        self._outcome: Outcome | None = None
+        """Of the one hit that is not answered yet."""
+        self._batch: Batch | None = None
+        self._head = False
+        self._stuck = False
+        """The client does not read its answers."""
+        self._reading = True
+        self._ended = False
+        self._head_since_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        peer = transport.get_extra_info("peername")
+        self._peer = peer_text(peer[0] if isinstance(peer, tuple) else None)
+        self._active_s = self._lanes.loop.time()
+        if len(self._lanes.open) >= CONNECTIONS_MAX:
+            self._transport.abort()
+            return
+        self._lanes.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's. A hit that waits is recorded all the same; its answer finds nobody."""
+        self._lanes.open.discard(self)
+        self._outcome = None
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's. Never raises."""
+        self._active_s = self._lanes.loop.time()
+        self._buffer = self._buffer + data if self._buffer else data
+        if self._outcome is not None or self._stuck:
+            if len(self._buffer) > WAITING_BYTES_MAX and self._reading:
+                self._transport.pause_reading()
+                self._reading = False
+            return
+        self._go_on()
+
+    def eof_received(self) -> bool:
+        """asyncio's. A client may end its side and still wait for its answer."""
+        self._ended = True
+        return self._outcome is not None or self._stuck
+
+    def pause_writing(self) -> None:
+        """asyncio's."""
+        self._stuck = True
+
+    def resume_writing(self) -> None:
+        """asyncio's."""
+        self._stuck = False
+        if self._outcome is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take requests from the buffer until one waits for its batch, or none is whole."""
+        try:
+            while self._buffer and self._outcome is None and not self._stuck and self._take_one():
+                pass
+        except Exception:
+            log.exception("a connection's bytes")
+            self.abort()
+            return
+        if self._outcome is None and not self._transport.is_closing():
+            if not self._reading and len(self._buffer) <= WAITING_BYTES_MAX:
+                self._transport.resume_reading()
+                self._reading = True
+            if self._ended:
+                self._transport.close()
+
+    def _take_one(self) -> bool:
+        """Whether the buffer may hold another request."""
+        buffer = self._buffer
+        if self._fed == 0 and not buffer.startswith(STARTS):
+            if len(buffer) >= _LONGEST_START or not any(start.startswith(buffer) for start in STARTS):
+                return self._hand_over()
+            self._head_since_s = self._head_since_s or self._active_s
+            return False
+        end = buffer.find(_END, max(0, self._fed - 3))
+        stop = end + 4 if end >= 0 else len(buffer)
+        if not self._refused:
+            try:
+                messages, _, _ = self._parser.feed_data(buffer[self._fed : stop])
+            except Exception:  # the parser's own errors: whatever it is, the head is refused
+                if not heads.is_for_its_target(buffer[:stop], self._lanes.parser()):
+                    return self._refuse()
+                self._refused = True
+                messages = []
+        self._fed = stop
+        if end < 0:
+            if stop > HEAD_BYTES_MAX:
+                return self._refuse()
+            self._head_since_s = self._head_since_s or self._active_s
+            return False
+        if self._refused:
+            return self._answer_refused_target(buffer[:stop])
+        if len(messages) != 1 or heads.is_unusual(messages[0][0]):
+            return self._hand_over()
+        self._buffer, self._fed, self._head_since_s = buffer[stop:], 0, 0.0
+        return self._serve(messages[0][0])
+
+    def _serve(self, message: RawRequestMessage) -> bool:
+        hits = self._lanes.hits
+        headers = message.headers
+        host = headers.get("Host", "")
+        if heads.bad_host(host, stated="Host" in headers):
+            return self._refuse("bad_host", "The Host header names no host.")
+        path, _, query = message.path.partition("#")[0].partition("?")
+        form, link = form_and_link(path)
+        self._head = message.method == "HEAD"
+        request = Request(
+            form=form,
+            link=link,
+            host=host.lower(),
+            query=query,
+            headers=headers,
+            peer=hits.proxies.client(self._peer, headers),
+            head=self._head,
+            now_us=time.time_ns() // 1000,
+        )
+        taken = hits.take(accept(request, hits.links))
+        if taken.batch is None:
+            assert taken.answer is not None
+            self._write(taken.answer)
+            return True
+        self._outcome, self._batch = taken.outcome, taken.batch
+        taken.batch.wait(PATIENCE_S[taken.outcome.patience], self._settled)
+        return False
+
+    def _settled(self, durable: bool) -> None:
+        """The batch was released, or patience has ended."""
+        outcome, batch = self._outcome, self._batch
+        if outcome is None:
+            return  # the client is gone
+        self._outcome = self._batch = None
+        self._write(self._lanes.hits.settle(outcome, batch, durable=durable))
+        if self._buffer or self._ended or not self._reading:
+            self._go_on()
+
+    def _write(self, answer: Answer, *, close: bool = False) -> None:
+        if self._transport.is_closing():
+            return
+        close = close or (self._lanes.draining and not self._buffer)
+        self._transport.write(answer.wire(self._lanes.date(), head=self._head, close=close))
+        if close:
+            self._transport.close()
+
+    def _answer_refused_target(self, head: bytes) -> bool:
+        hits = self._lanes.hits
+        self._head = head.startswith(b"HEAD")
+        outcome = heads.outcome(head, self._lanes.parser(), self._peer, hits.links, time.time_ns() // 1000)
+        if outcome is None:
+            return self._refuse()
+        taken = hits.take(outcome)
+        assert taken.answer is not None
+        self._buffer = b""
+        self._write(taken.answer, close=True)
+        return False
+
+    def _refuse(self, reason: str = "bad_request", detail: str = "This is not valid HTTP.") -> bool:
+        """400 and a close: what follows cannot be trusted to be a request."""
+        self._buffer = b""
+        self._head = False
+        self._write(self._lanes.hits.say(problem(400, reason, detail)), close=True)
+        return False
+
+    def _hand_over(self) -> bool:
+        """The connection is aiohttp's from here on, with everything that was not answered."""
+        self._lanes.open.discard(self)
+        if not self._reading:
+            self._transport.resume_reading()
+        handler = self._lanes.make_handler()
+        self._transport.set_protocol(handler)
+        handler.connection_made(self._transport)
+        buffer, self._buffer = self._buffer, b""
+        handler.data_received(buffer)
+        if self._ended:
+            handler.eof_received()
+        return False
+
+    def close_if_idle(self, now_s: float) -> None:
+        """Nothing came for long, or a head takes too long."""
+        if self._outcome is None:
+            slow_head = self._head_since_s and now_s - self._head_since_s > HEAD_S
+            if slow_head or now_s - self._active_s > IDLE_S:
+                self.abort()
+
+    def close_if_done(self) -> None:
+        """While draining: nothing is open on this connection."""
+        if self._outcome is None and not self._buffer:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """At once."""
+        self._transport.abort()
