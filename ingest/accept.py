@@ -132,7 +132,7 @@ def s2s_parameters(query: str) -> dict[str, str]:
         if "%" in name:
             name = decode(name)
         if name in _S2S_NAMES and name not in found:
-            found[name] = decode(value)
+            found[name] = decode(value) if "%" in value or "+" in value else value
     return found
 
 

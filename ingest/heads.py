@@ -18,7 +18,6 @@ from schemas.errors import Refuse
 from schemas.ids import new_id
 
 _TARGET = re.compile(r"/(?:serve|c|i)/[^/?#]+/?(?:[?#]|$)")
-_ABOUT_A_BODY = ("Content-Length", "Transfer-Encoding", "Expect")
 _REQUEST_LINE = re.compile(rb"(GET|HEAD) (/[^\r\n]*) (HTTP/1\.1)(?=\r\n|\Z)")
 _PARTIAL_LINE = re.compile(rb"(GET|HEAD) (/[^\r\n]*)\Z")
 _COOKIE = re.compile(rb"(\r\ncookie:)[^\r\n]*", re.IGNORECASE)
@@ -36,7 +35,9 @@ def is_unusual(message: RawRequestMessage) -> bool:
         or message.chunked
         or message.compression
         or not _TARGET.match(message.path)
-        or any(name in message.headers for name in _ABOUT_A_BODY)
+        or "Content-Length" in message.headers
+        or "Transfer-Encoding" in message.headers
+        or "Expect" in message.headers
     )
 
 

@@ -4,7 +4,7 @@ Both lanes use it: the fast one, and aiohttp's handlers for whatever is unusual.
 """
 
 import time
-from collections.abc import Callable
+from collections import Counter
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -42,14 +42,12 @@ class Hits:
         self.links = links
         self.proxies = proxies
         self._recorder = recorder
-        self._hits = meters.counter(metrics.HITS)
-        self._answers = meters.counter(metrics.ANSWERS)
-        self._hit_counts = {
-            (kind, mode): self._hits.labels(kind, mode).inc
-            for kind in ("click", "impression")
-            for mode in ("redirect", "s2s", "page")
-        }
-        self._answer_counts: dict[tuple[int, str], Callable[[], None]] = {}
+        self._taken: Counter[tuple[str, ...]] = Counter()
+        """(kind, mode) → hits"""
+        self._said: Counter[tuple[str, ...]] = Counter()
+        """(status, reason) → answers"""
+        meters.counted(metrics.HITS, self._taken)
+        meters.counted(metrics.ANSWERS, self._said)
 
     def take(self, outcome: Outcome) -> Taken:
         """Record what is to be recorded."""
@@ -61,7 +59,7 @@ class Hits:
         hit = outcome.hit
         if hit is None:
             return Taken(outcome, None, self.say(answer.of_outcome(outcome)))
-        self._hit_counts[hit.kind, hit.mode]()
+        self._taken[hit.kind, hit.mode] += 1
         batch = self._recorder.add(HITS, encode(hit), hit.link, hit.id)
         if batch is None:
             return Taken(outcome, None, self.settle(outcome, None, durable=False))
@@ -81,12 +79,12 @@ class Hits:
 
     def say(self, said: Answer) -> Answer:
         """Count an answer."""
-        key = (said.status, said.reason)
-        count = self._answer_counts.get(key)
-        if count is None:
-            count = self._answer_counts[key] = self._answers.labels(str(said.status), said.reason).inc
-        count()
+        self.count(said.status, said.reason)
         return said
+
+    def count(self, status: int, reason: str) -> None:
+        """Count an answer of whatever kind."""
+        self._said[str(status), reason] += 1
 
 
 class HitHandler:

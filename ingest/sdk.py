@@ -10,9 +10,8 @@ from aiohttp import web
 
 from ingest import answer, targets
 from ingest.bodies import BODY_BYTES_MAX, BadElement
-from ingest.client_address import TrustedProxies
 from ingest.conversions import Sender, conversion_id, read_events, read_installs
-from ingest.hits import peer_text
+from ingest.hits import Hits, peer_text
 from ingest.links import Links
 from ingest.recorder import Recorder
 from process.metrics import Meters
@@ -34,15 +33,12 @@ LOOKUP_TIMEOUT_S = 3.0
 class SdkHandler:
     """Takes conversions durably and tells an app its own attribution."""
 
-    def __init__(
-        self, links: Links, recorder: Recorder, pool: asyncpg.Pool, proxies: TrustedProxies, meters: Meters
-    ) -> None:
+    def __init__(self, links: Links, recorder: Recorder, pool: asyncpg.Pool, hits: Hits, meters: Meters) -> None:
         self._links = links
         self._recorder = recorder
         self._pool = pool
-        self._proxies = proxies
+        self._hits = hits
         self._taken = meters.counter(metrics.CONVERSIONS)
-        self._answers = meters.counter(metrics.ANSWERS)
 
     async def installs(self, http: web.Request) -> web.Response:
         """POST /v1/installs"""
@@ -57,7 +53,7 @@ class SdkHandler:
         return self._counted(await self._attribution(http))
 
     def _counted(self, response: web.Response) -> web.Response:
-        self._answers.labels(str(response.status), response.headers.get("X-Touchline-Reason", "")).inc()
+        self._hits.count(response.status, response.headers.get("X-Touchline-Reason", ""))
         return response
 
     async def _post(self, http: web.Request, id_name: str) -> web.Response:
@@ -72,7 +68,7 @@ class SdkHandler:
             return answer.problem(400, "bad_body", f"The body cannot be read: {error}").response()
         sender = Sender(
             key,
-            self._proxies.client(peer_text(http.remote), http.headers),
+            self._hits.proxies.client(peer_text(http.remote), http.headers),
             http.headers.get("User-Agent", ""),
             time.time_ns() // 1000,
         )

@@ -1,8 +1,11 @@
 """The declared metrics as living counters of one process."""
 
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from schemas.metrics import METRICS, Metric
 
@@ -34,6 +37,11 @@ class Meters:
         assert isinstance(made, Histogram)
         return made
 
+    def counted(self, metric: Metric, counts: Mapping[tuple[str, ...], int]) -> None:
+        """Show plain numbers, by label values, that their owner goes on counting: for what runs at every hit."""
+        self._check(metric)
+        self._registry.register(_Counts(metric, counts))
+
     def _get(self, metric: Metric, make: type[M]) -> M:
         made = self._made.get(metric.name)
         if made is None:
@@ -51,3 +59,17 @@ class Meters:
     def exposition(self) -> bytes:
         """Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Counts(Collector):
+    """Reads somebody's numbers at every scrape."""
+
+    def __init__(self, metric: Metric, counts: Mapping[tuple[str, ...], int]) -> None:
+        self._metric = metric
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._metric.name, self._metric.help, labels=self._metric.labels)
+        for labels, count in list(self._counts.items()):
+            family.add_metric(labels, count)
+        yield family

@@ -81,7 +81,7 @@ async def running_edge(data: Path, *, fast: bool = True) -> AsyncIterator[Edge]:
     hits = Hits(edge.links, edge.recorder, TrustedProxies(()), edge.meters)
     app = make_app(
         HitHandler(hits),
-        SdkHandler(edge.links, edge.recorder, pool, hits.proxies, edge.meters),
+        SdkHandler(edge.links, edge.recorder, pool, hits, edge.meters),
     )
     edge.lanes, runner = await open_lanes(app, hits)
     factory: Any = edge.lanes if fast else edge.lanes.make_handler

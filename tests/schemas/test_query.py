@@ -1,4 +1,4 @@
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 import pytest
 from hypothesis import example, given
@@ -104,3 +104,8 @@ def test_unstorable_text_becomes_storable(text: str, stored: str) -> None:
 
 def test_a_plus_is_a_blank_only_where_it_is_not_encoded() -> None:
     assert decode("a+b%2Bc") == "a b+c"
+
+
+@given(st.text(alphabet="%+ab0aAfF09é\x00 ", max_size=30))
+def test_decoding_is_that_of_the_standard_library(text: str) -> None:
+    assert decode(text) == unquote_plus(text).replace("\0", "\ufffd")
