@@ -110,7 +110,8 @@ def accept(request: Request, links: Links) -> Outcome:
         return Outcome(302, "person", location=landing.url, hit=hit)
     if link.paused:
         facts.flags.append("paused")
-    hit = _hit(request, targets.app_for(link, facts.ua), kind, mode, record_id, facts)
+    app_id = targets.app_for(link, parameters["device_ua"] if mode == "s2s" else facts.ua)
+    hit = _hit(request, app_id, kind, mode, record_id, facts)
     if mode == "s2s":
         return Outcome(204, "machine", hit=hit)
     gif = request.form in ("click_gif", "impression_gif")
@@ -125,14 +126,16 @@ def touch_kind(request: Request) -> TouchKind:
 
 
 def s2s_parameters(query: str) -> dict[str, str]:
-    """The four S2S parameters among a raw query, decoded; the first of each name wins."""
+    """The four S2S parameters among a raw query, decoded but for the agent; the first of each name wins."""
     found: dict[str, str] = {}
     for part in query.split("&"):
         name, _, value = part.partition("=")
         if "%" in name:
             name = decode(name)
         if name in _S2S_NAMES and name not in found:
-            found[name] = decode(value) if "%" in value or "+" in value else value
+            # an agent is told apart as it stands: decoding it costs more than everything else here
+            plain = name == "device_ua" or ("%" not in value and "+" not in value)
+            found[name] = value if plain else decode(value)
     return found
 
 
@@ -174,7 +177,7 @@ def device_facts(request: Request, mode: Mode, parameters: Mapping[str, str]) ->
             if not parameters.get(name):
                 raise Refuse(f"missing_{name}", f"The parameter {name} is required for S2S requests.", name)
         facts.ip = _device_ip(parameters["device_ip"])
-        facts.ua = parameters["device_ua"]
+        facts.ua = ""  # it stands in the query, where the consumer reads it
         facts.touched_us = _touch_time(parameters["click_timestamp"], request.now_us)
     elif mode == "redirect" and parameters.get("noredirect") == "0":
         _take_stated_facts(facts, parameters, request.now_us)
@@ -184,7 +187,7 @@ def device_facts(request: Request, mode: Mode, parameters: Mapping[str, str]) ->
 
 
 def _take_stated_facts(facts: Facts, parameters: Mapping[str, str], now_us: int) -> None:
-    facts.ua = parameters.get("device_ua") or facts.ua
+    facts.ua = decode(parameters.get("device_ua", "")) or facts.ua
     if "device_ip" in parameters:
         try:
             facts.ip = _device_ip(parameters["device_ip"])

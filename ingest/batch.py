@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from schemas.ids import hour_of, received_us
+from schemas.ids import hour_of
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -120,15 +120,18 @@ class Batcher:
         self._open: Batch | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, line: bytes, subject: str, record_id: str) -> Batch | None:
-        """The batch that now holds the record; None when too much waits already: refuse it."""
+    def add(self, line: bytes, subject: str, received_us: int) -> Batch | None:
+        """The batch that now holds the record; None when too much waits already: refuse it.
+
+        `received_us` is the time of receipt that the record's id carries: the tally counts by its hour.
+        """
         batch = self._open
         if batch is None:
             if self._sink.waiting_bytes > WAITING_BYTES_MAX:
                 return None
             batch = self._open = Batch(self._loop, waits_for_kafka=self._waits_for_kafka())
             self._timer = self._loop.call_later(FLUSH_AFTER_S, self.flush)
-        batch.add(line, subject, hour_of(received_us(record_id)))
+        batch.add(line, subject, hour_of(received_us))
         if batch.size >= FLUSH_BYTES:
             self.flush()
         return batch

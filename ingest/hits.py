@@ -49,18 +49,18 @@ class Hits:
         meters.counted(metrics.HITS, self._taken)
         meters.counted(metrics.ANSWERS, self._said)
 
-    def take(self, outcome: Outcome) -> Taken:
-        """Record what is to be recorded."""
+    def take(self, outcome: Outcome, now_us: int) -> Taken:
+        """Record what is to be recorded; `now_us` is the time of receipt that its id carries."""
         if outcome.reject is not None:
             # a 4xx promises nothing: the reject is written, but nobody waits for the disk
             reject = outcome.reject
-            if self._recorder.add(REJECTS, encode(reject), reject.link, reject.id) is None:
+            if self._recorder.add(REJECTS, encode(reject), reject.link, now_us) is None:
                 return Taken(outcome, None, self._refuse())
         hit = outcome.hit
         if hit is None:
             return Taken(outcome, None, self.say(answer.of_outcome(outcome)))
         self._taken[hit.kind, hit.mode] += 1
-        batch = self._recorder.add(HITS, encode(hit), hit.link, hit.id)
+        batch = self._recorder.add(HITS, encode(hit), hit.link, now_us)
         if batch is None:
             return Taken(outcome, None, self.settle(outcome, None, durable=False))
         return Taken(outcome, batch, None)
@@ -107,7 +107,7 @@ class HitHandler:
             head=http.method == "HEAD",
             now_us=time.time_ns() // 1000,
         )
-        taken = self._hits.take(accept(request, self._hits.links))
+        taken = self._hits.take(accept(request, self._hits.links), request.now_us)
         if taken.answer is not None or taken.batch is None:
             return (taken.answer or answer.not_durable()).response()
         durable = await taken.batch.durable_within(PATIENCE_S[taken.outcome.patience])

@@ -17,7 +17,7 @@ from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
 from ingest import heads
 from ingest.accept import Outcome, Request, accept
-from ingest.answer import Answer, problem
+from ingest.answer import NO_CONTENT, Answer, problem
 from ingest.batch import Batch
 from ingest.hits import PATIENCE_S, Hits, form_and_link, peer_text
 
@@ -50,16 +50,20 @@ class Lanes:
         """The parser wants a protocol for bodies; the lane takes none."""
         self._date = b""
         self._date_s = 0
+        self._no_content = b""
 
     def __call__(self) -> "Lane":
         return Lane(self)
 
-    def date(self) -> bytes:
-        """The header's value, made once a second."""
+    def wire(self, answer: Answer, *, head: bool, close: bool) -> bytes:
+        """The bytes of an answer; the date, and the answer to a ping, are made once a second."""
         now_s = int(time.time())
         if now_s != self._date_s:
             self._date, self._date_s = formatdate(now_s, usegmt=True).encode(), now_s
-        return self._date
+            self._no_content = NO_CONTENT.wire(self._date, head=False, close=False)
+        if answer is NO_CONTENT and not close:
+            return self._no_content
+        return answer.wire(self._date, head=head, close=close)
 
     def parser(self) -> HttpRequestParser:
         """A parser for one connection, with the limits of aiohttp's handler."""
@@ -222,7 +226,7 @@ class Lane(asyncio.Protocol):
             head=self._head,
             now_us=time.time_ns() // 1000,
         )
-        taken = hits.take(accept(request, hits.links))
+        taken = hits.take(accept(request, hits.links), request.now_us)
         if taken.batch is None:
             assert taken.answer is not None
             self._write(taken.answer)
@@ -245,17 +249,18 @@ class Lane(asyncio.Protocol):
         if self._transport.is_closing():
             return
         close = close or (self._lanes.draining and not self._buffer)
-        self._transport.write(answer.wire(self._lanes.date(), head=self._head, close=close))
+        self._transport.write(self._lanes.wire(answer, head=self._head, close=close))
         if close:
             self._transport.close()
 
     def _answer_refused_target(self, head: bytes) -> bool:
         hits = self._lanes.hits
         self._head = head.startswith(b"HEAD")
-        outcome = heads.outcome(head, self._lanes.parser(), self._peer, hits.links, time.time_ns() // 1000)
+        now_us = time.time_ns() // 1000
+        outcome = heads.outcome(head, self._lanes.parser(), self._peer, hits.links, now_us)
         if outcome is None:
             return self._refuse()
-        taken = hits.take(outcome)
+        taken = hits.take(outcome, now_us)
         assert taken.answer is not None
         self._buffer = b""
         self._write(taken.answer, close=True)

@@ -20,6 +20,7 @@ from schemas import metrics
 from schemas.codec import encode
 from schemas.errors import ConfigError, Refuse
 from schemas.events import Event, Install
+from schemas.ids import received_us
 from schemas.links import AppKey
 from schemas.query import parse_query
 from schemas.sql import load
@@ -92,7 +93,9 @@ class SdkHandler:
     async def _store(self, records: list[Install] | list[Event]) -> bool:
         if not records:
             return True
-        batches = [self._recorder.add(CONVERSIONS, encode(record), record.app, record.id) for record in records]
+        batches = [
+            self._recorder.add(CONVERSIONS, encode(record), record.app, received_us(record.id)) for record in records
+        ]
         self._taken.labels("install" if isinstance(records[0], Install) else "event").inc(len(records))
         return await self._recorder.durable_for_machine(*dict.fromkeys(batches))
 

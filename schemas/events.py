@@ -28,6 +28,7 @@ class Hit(msgspec.Struct, kw_only=True, omit_defaults=True):
     ip: str | None = None
     """Address or network of the device, canonical text; None when it is not known."""
     ua: str = ""
+    """Empty for `s2s`: the device's agent stands in the query, as `device_ua`."""
     query: str = ""
     """Byte for byte as it came."""
     headers: dict[str, str] = {}

@@ -38,11 +38,17 @@ def floor_id(at_us: int) -> RecordId:
     return _text(max(at_us, 0) // 1000 * 1000, 0)
 
 
+_millis, _millis_text = -1, ""
+"""The last millisecond and its text: a busy edge makes many ids in one."""
+
+
 def _text(at_us: int, low: int) -> RecordId:
+    global _millis, _millis_text
     millis, micros = divmod(at_us, 1000)
-    high = (millis << 16) | 0x7000 | (micros * 4096 // 1000)
-    h = f"{high:016x}{low:016x}"
-    return RecordId(f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}")
+    if millis != _millis:
+        text = f"{millis:012x}"
+        _millis, _millis_text = millis, f"{text[:8]}-{text[8:]}"
+    return RecordId(f"{_millis_text}-7{micros * 4096 // 1000:03x}-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}")
 
 
 def received_us(record_id: str) -> int:

@@ -61,7 +61,8 @@ class TouchRow(NamedTuple):
 def touch_row(hit: Hit, countries: Countries) -> TouchRow:
     """Never raises for a decoded hit: what cannot be understood is stored raw and empty."""
     parameters = parse_query(hit.query)
-    agent = parse(hit.ua)
+    ua = parameters.get("device_ua", "") if hit.mode == "s2s" and not hit.ua else hit.ua
+    agent = parse(ua)
     # an S2S request carries its server's headers, not the device's
     agent = from_hints(hit.headers if hit.mode != "s2s" else {}, agent)
     network = parse_address(hit.ip) if hit.ip else None
@@ -80,7 +81,7 @@ def touch_row(hit: Hit, countries: Countries) -> TouchRow:
         click_id,
         external_click_id,
         network.text if network else None,
-        hit.ua,
+        ua,
         agent.os,
         agent.os_version,
         agent.device_brand,

@@ -304,3 +304,9 @@ def test_the_language_is_the_devices(mode: str, query: str, header: str, languag
 def test_an_address_that_is_none_is_left_out() -> None:
     found = columns(ip="localhost")
     assert (found["ip"], found["country"], found["print_key"]) == (None, None, None)
+
+
+def test_a_pings_agent_is_read_from_its_query() -> None:
+    found = columns("device_ua=" + PIXEL.replace(" ", "%20"), mode="s2s", ua="")
+    assert (found["ua"], found["os"], found["model"]) == (PIXEL, "android", "Pixel 8")
+    assert columns("device_ua=other", mode="redirect", ua=PIXEL)["ua"] == PIXEL

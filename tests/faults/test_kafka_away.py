@@ -13,6 +13,7 @@ from ingest.journal import Journal
 from ingest.shipper import Shipper
 from schemas import journal as journal_format
 from schemas.codec import decode_hit, decode_tally, encode, is_tally
+from schemas.ids import received_us
 from schemas.topics import HITS
 from tests.support.logs import hits
 from tests.support.mock_kafka import MockKafka
@@ -41,7 +42,7 @@ class Worker:
         """One batch of hits."""
         batch = None
         for hit in hits(count, prefix):
-            batch = self.batcher.add(encode(hit), hit.link, hit.id)
+            batch = self.batcher.add(encode(hit), hit.link, received_us(hit.id))
         self.batcher.flush()
         assert batch is not None
         return batch

@@ -4,11 +4,9 @@ import pytest
 
 from ingest import batch as module
 from ingest.batch import FLUSH_AFTER_S, FLUSH_BYTES, WAITING_BYTES_MAX, Batch, Batcher
-from schemas.ids import new_id
 
 HOUR = 490_896
 NOW_US = HOUR * 3_600_000_000
-ID = new_id(NOW_US)
 
 
 class Disk:
@@ -29,22 +27,22 @@ def batcher(disk: Disk, *, kafka: bool = False) -> Batcher:
 async def test_records_that_come_together_share_a_batch() -> None:
     disk = Disk()
     to = batcher(disk)
-    first, second = to.add(b"one", "1", ID), to.add(b"two", "2", ID)
+    first, second = to.add(b"one", "1", NOW_US), to.add(b"two", "2", NOW_US)
     assert first is not None
     assert first is second
     assert disk.batches == []
     await asyncio.sleep(FLUSH_AFTER_S * 3)
     assert disk.batches == [first]
     assert first.lines == [b"one", b"two"]
-    third = to.add(b"three", "1", ID)
+    third = to.add(b"three", "1", NOW_US)
     assert third is not first
 
 
 async def test_a_batch_knows_its_tally() -> None:
     to = batcher(Disk())
-    later = new_id(NOW_US + 3_600_000_000)
-    for subject, record_id in (("1", ID), ("1", ID), ("2", ID), ("1", later)):
-        batch = to.add(b"x", subject, record_id)
+    later_us = NOW_US + 3_600_000_000
+    for subject, received_us in (("1", NOW_US), ("1", NOW_US), ("2", NOW_US), ("1", later_us)):
+        batch = to.add(b"x", subject, received_us)
     assert batch is not None
     assert batch.counts == {("1", HOUR): 2, ("2", HOUR): 1, ("1", HOUR + 1): 1}
     assert sum(batch.counts.values()) == len(batch.lines)
@@ -56,7 +54,7 @@ async def test_a_full_batch_goes_at_once() -> None:
     to = batcher(disk)
     line = b"x" * 1023
     for _ in range(FLUSH_BYTES // 1024):
-        to.add(line, "1", ID)
+        to.add(line, "1", NOW_US)
     assert [len(one.lines) for one in disk.batches] == [FLUSH_BYTES // 1024]
     assert disk.batches[0].size == FLUSH_BYTES
     await asyncio.sleep(FLUSH_AFTER_S * 3)
@@ -72,13 +70,13 @@ async def test_flushing_nothing_writes_nothing() -> None:
 async def test_too_much_waiting_refuses_new_batches_but_fills_the_open_one() -> None:
     disk = Disk()
     to = batcher(disk)
-    opened = to.add(b"x", "1", ID)
+    opened = to.add(b"x", "1", NOW_US)
     disk.waiting_bytes = WAITING_BYTES_MAX + 1
-    assert to.add(b"y", "1", ID) is opened
+    assert to.add(b"y", "1", NOW_US) is opened
     to.flush()
-    assert to.add(b"z", "1", ID) is None
+    assert to.add(b"z", "1", NOW_US) is None
     disk.waiting_bytes = WAITING_BYTES_MAX
-    assert to.add(b"z", "1", ID) is not None
+    assert to.add(b"z", "1", NOW_US) is not None
     to.flush()
     assert [one.lines for one in disk.batches] == [[b"x", b"y"], [b"z"]]
 
@@ -86,7 +84,7 @@ async def test_too_much_waiting_refuses_new_batches_but_fills_the_open_one() -> 
 async def test_a_batch_is_released_by_the_disk() -> None:
     disk = Disk()
     to = batcher(disk)
-    batch = to.add(b"x", "1", ID)
+    batch = to.add(b"x", "1", NOW_US)
     assert batch is not None
     to.flush()
     assert not batch.released.done()
@@ -98,7 +96,7 @@ async def test_with_kafka_a_batch_waits_for_both() -> None:
     disk = Disk()
     for first in (Batch.synced, Batch.shipped):
         to = batcher(disk, kafka=True)
-        batch = to.add(b"x", "1", ID)
+        batch = to.add(b"x", "1", NOW_US)
         assert batch is not None
         to.flush()
         first(batch)
@@ -111,7 +109,7 @@ async def test_with_kafka_a_batch_waits_for_both() -> None:
 async def test_kafkas_silence_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KAFKA_PATIENCE_S", 0.02)
     to = batcher(Disk(), kafka=True)
-    batch = to.add(b"x", "1", ID)
+    batch = to.add(b"x", "1", NOW_US)
     assert batch is not None
     to.flush()
     batch.synced()
@@ -123,7 +121,7 @@ async def test_kafkas_silence_is_waited_for_only_so_long(monkeypatch: pytest.Mon
 async def test_kafkas_silence_does_not_stand_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KAFKA_PATIENCE_S", 0.01)
     to = batcher(Disk(), kafka=True)
-    batch = to.add(b"x", "1", ID)
+    batch = to.add(b"x", "1", NOW_US)
     assert batch is not None
     to.flush()
     await asyncio.sleep(0.05)
