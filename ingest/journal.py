@@ -30,6 +30,7 @@ from schemas.topics import Topic
 log = logging.getLogger(__name__)
 
 TIDY_EVERY_S = 10.0
+TRY_AGAIN_S = 1.0
 LOCK_PATIENCE_S = 30.0
 GROUP_BYTES_MAX = 8 * 2**20
 
@@ -115,6 +116,8 @@ class Journal:
             group = self._next_group()
             if group:
                 self._commit(group)
+            elif self.trouble:
+                self._try_again()
             if time.monotonic() - tidied_at > TIDY_EVERY_S:
                 self._tidy()
                 tidied_at = time.monotonic()
@@ -123,7 +126,7 @@ class Journal:
 
     def _next_group(self) -> list[Batch] | None:
         try:
-            first = self._queue.get(timeout=TIDY_EVERY_S)
+            first = self._queue.get(timeout=TRY_AGAIN_S if self.trouble else TIDY_EVERY_S)
         except queue.Empty:
             return []
         if first is None:
@@ -140,6 +143,16 @@ class Journal:
             group.append(following)
             size += following.size
         return group
+
+    def _try_again(self) -> None:
+        """In trouble nobody may send anything any more: find out alone whether the disk is well again."""
+        try:
+            self._check_room()
+            self._segments.probe()
+        except (OSError, NotDurable) as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = None
 
     def _commit(self, group: list[Batch]) -> None:
         try:

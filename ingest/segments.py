@@ -1,5 +1,6 @@
 """The segment files of one journal: recovery, appending, and letting go of what is done."""
 
+import errno
 import logging
 import os
 import time
@@ -13,6 +14,7 @@ log = logging.getLogger(__name__)
 
 KEPT_S = 7 * 86_400
 FULL_SHARE = 0.9
+PROBE_BYTES = 256 * 1024
 
 
 class Segments:
@@ -75,6 +77,18 @@ class Segments:
         self.byte += len(frames)
         self.bytes_on_disk += len(frames)
 
+    def probe(self) -> None:
+        """Whether the disk takes anything: a page beside the segments, written, synced and removed. Raises OSError."""
+        path = self._folder / "probe"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            if os.write(file, b"\0" * PROBE_BYTES) < PROBE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(file)
+        finally:
+            os.close(file)
+            path.unlink(missing_ok=True)
+
     def abandon(self) -> None:
         """Leave the segment, a new boot begins."""
         try:
@@ -92,7 +106,7 @@ class Segments:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             if os.write(file, header) < len(header):
-                raise OSError("no room for a segment's header")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fdatasync(file)
             sync(self._folder)
         except OSError:
