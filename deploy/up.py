@@ -14,11 +14,12 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy import kafka_log
-from deploy.children import Child
+from deploy.children import Child, end_all
 from deploy.demo import create_demo, requests_to_try
 from deploy.migrate import migrate
 from deploy.postgres import Postgres, PostgresError
 from deploy.topics import TopicsError
+from deploy.workers import bound_socket, workers
 from process.life import sleep_unless
 from process.postgres import AWAY
 from schemas.errors import ConfigError, TouchlineError
@@ -27,7 +28,7 @@ from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ROLES = ("edge", "consume touches", "consume attribution", "consume rejects")
+READERS = ("consume touches", "consume attribution", "consume rejects")
 READY_PATIENCE_S = 60.0
 WATCH_S = 1.0
 KAFKA_PATIENCE_MS = 10_000
@@ -41,7 +42,9 @@ async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at:
     settings = replace(settings, data=settings.data.absolute())
     lock = _lock(settings.data)
     postgres = None if settings.database_url else Postgres(settings.own_postgres())
-    children: list[Child] = []
+    edges: list[Child] = []
+    readers: list[Child] = []
+    bound = None
     try:
         with console.status("Starting Postgres …") as status:
             if postgres is not None:
@@ -55,8 +58,10 @@ async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at:
                 await create_demo(settings)
             status.update("Starting the edge and the consumers …")
             environment = {**os.environ, "TOUCHLINE_DATA": str(settings.data)}
-            children = [Child(role, environment) for role in ROLES]
-            for child in children:
+            bound = await bound_socket(settings, stop)
+            edges = workers(settings, bound, environment)
+            readers = [Child(role, environment) for role in READERS]
+            for child in (*edges, *readers):
                 child.start()
             ready = await _until_ready(settings, stop)
         if ready:
@@ -67,7 +72,10 @@ async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at:
     finally:
         console.print("Stopping …")
         # the edge first, so that nothing new comes; then the readers; Postgres when nobody needs it any more
-        for child in children:
+        if bound is not None:
+            bound.close()
+        await end_all(edges)
+        for child in readers:
             await child.end()
         if postgres is not None:
             await asyncio.to_thread(postgres.stop)
@@ -135,7 +143,7 @@ async def _prepare_topics(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _until_ready(settings: Settings, stop: asyncio.Event) -> bool:
     """Whether every process says /readyz in time."""
-    waiting = {0, *(PORTS[role.split()[1]] for role in ROLES if " " in role)}
+    waiting = {*range(settings.workers), *(PORTS[role.split()[1]] for role in READERS)}
     deadline = time.monotonic() + READY_PATIENCE_S
     while waiting and not stop.is_set():
         for offset in sorted(waiting):

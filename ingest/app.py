@@ -1,21 +1,22 @@
 """The edge's composition root: what is made of what, and the order in which it ends."""
 
 import asyncio
-import errno
 import gc
 import logging
+import resource
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from ingest import answer
+from ingest import answer, listen
 from ingest.bodies import BODY_BYTES_MAX
 from ingest.client_address import TrustedProxies
 from ingest.heads import bad_host
 from ingest.hits import HitHandler, Hits
 from ingest.lane import IDLE_S, LINE_BYTES_MAX, Lanes
+from ingest.leftovers import ship_leftovers
 from ingest.links import Links
 from ingest.links_feed import LinksFeed
 from ingest.recorder import Recorder
@@ -25,13 +26,11 @@ from process.life import sleep_unless
 from process.metrics import Meters
 from process.postgres import open_pool
 from schemas import metrics
-from schemas.errors import ConfigError
 from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
 REQUESTS_A_CONNECTION_MAX = 100
-PORT_PATIENCE_S = 15.0
 DRAIN_S = 5.0
 OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -114,9 +113,9 @@ async def open_lanes(app: web.Application, hits: Hits) -> tuple[Lanes, web.AppRu
     return Lanes(hits, lambda: PlainHandler(server, loop=loop, **server._kwargs)), runner
 
 
-async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
+async def run_edge(settings: Settings, stop: asyncio.Event, worker: int = 0, listen_fd: int | None = None) -> None:
     """Serve until `stop`; then stop accepting, finish what is open, flush, end."""
-    worker = 0
+    _allow_many_files()
     settings.data.mkdir(parents=True, exist_ok=True)
     meters = Meters()
     links = Links()
@@ -127,9 +126,15 @@ async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
     recorder.open()
     hits = Hits(links, recorder, TrustedProxies(settings.trusted_proxies), meters)
     app = make_app(HitHandler(hits), SdkHandler(links, recorder, pool, hits, meters))
+    app.on_response_prepare.append(listen.last_answers(stop))
     lanes, runner = await open_lanes(app, hits)
     work = (feed.run(stop), lanes.sweep(stop), _measure(recorder, links, meters, stop))
     tasks = [asyncio.create_task(one) for one in work]
+    if worker == 0:
+        tasks.append(asyncio.create_task(ship_leftovers(settings, settings.workers, stop)))
+
+    http = runner.server
+    assert http is not None
 
     def why_not_ready() -> str | None:
         if not feed.read_once.is_set():
@@ -145,10 +150,13 @@ async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
             waiting.cancel()
             if not stop.is_set():
                 _rest_the_collector()
-                server = await _listen(lanes, settings)
+                listening = await listen.listening_socket(settings, listen_fd)
+                listener = listen.Listener(listening, lanes, lambda: len(lanes.open) + len(http.connections))
+                listener.open()
                 log.info("edge listens on port %d, %d links", settings.edge_port, len(links))
                 await stopped
-                server.close()
+                lanes.draining = True
+                await listener.close()
             await lanes.drain(DRAIN_S)
             await runner.cleanup()  # before the journals: open requests still record
     finally:
@@ -158,26 +166,17 @@ async def run_edge(settings: Settings, stop: asyncio.Event) -> None:
         pool.terminate()
 
 
+def _allow_many_files() -> None:
+    """As many connections as the system lets us have: the soft limit is made for interactive programs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _rest_the_collector() -> None:
     """What was made so far lives for ever, and a hit leaves no cycles: the collector has little to look for."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-async def _listen(lanes: Lanes, settings: Settings) -> asyncio.Server:
-    """Listen; a predecessor that is still draining gets some time to let go of the port."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PORT_PATIENCE_S
-    address = settings.address("0.0.0.0")
-    while True:
-        try:
-            return await loop.create_server(lanes, address, settings.edge_port, backlog=4096, reuse_address=True)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or loop.time() > deadline:
-                where = f"{address}:{settings.edge_port}"
-                raise ConfigError(f"cannot listen on {where} ({error.strerror}); set TOUCHLINE_EDGE_PORT") from None
-            await asyncio.sleep(0.2)
 
 
 async def _measure(recorder: Recorder, links: Links, meters: Meters, stop: asyncio.Event) -> None:

@@ -45,7 +45,9 @@ class Segments:
                 sync(path)  # whole frames that were not published yet become durable now
                 break
         self.boot = boot + 1
-        self.segment = max([0, *present, *([format.segment_of(stated.position)] if stated else [])])
+        # a journal nothing was written to yet states a position in no segment
+        written = [format.segment_of(stated.position)] if stated and stated.number else []
+        self.segment = max([0, *present, *written])
         self.measure()
         return End(end, number, self.boot)
 

@@ -12,6 +12,8 @@ from schemas.addresses import Network, parse_address
 from schemas.errors import ConfigError
 
 PREFIX = "TOUCHLINE_"
+WORKERS_MAX = 32
+"""So many ports of health and metrics are the edge's."""
 
 
 def _setting(default: str, parse: Callable[[str], Any], help: str) -> Any:
@@ -29,6 +31,13 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError("at least 1")
+    return number
+
+
+def _workers(text: str) -> int:
+    number = _count(text)
+    if number > WORKERS_MAX:
+        raise ValueError(f"at most {WORKERS_MAX}")
     return number
 
 
@@ -88,6 +97,7 @@ class Settings:
     edge_port: int = _setting("8080", _port, "Port of the edge.")
     metrics_port: int = _setting("9100", _port, "First port of health and metrics, one a process.")
     bind: str = _setting("", _bind, "One address for all ports; empty: edge 0.0.0.0, metrics 127.0.0.1.")
+    workers: int = _setting("1", _workers, "Edge processes on one port, at most 32; each has its own journals.")
     journal_bytes_max: int = _setting("20GB", _bytes, "Bytes of journals a worker keeps before it refuses.")
     public_url: str = _setting("", _url, "Address in printed tracking links; empty: http://localhost:{edge port}.")
     country_db: str = _setting("", str, "A MaxMind country database (.mmdb); empty: the packaged one.")

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.product import TOUCHLINE, Product, eventually, query
+from tests.support.product import Product, eventually, query
 
 LINK = "1019409635088005254"
 
@@ -55,11 +54,7 @@ def fill(folder: Path) -> Path:
 
 def test_full_and_free_again(small_disk: Path, tmp_path: Path, database_url: str) -> None:
     product = Product(tmp_path / "edge", TOUCHLINE_DATABASE_URL=database_url, TOUCHLINE_DATA=str(small_disk / "data"))
-    demo = "import asyncio, os; from deploy.demo import create_demo; from schemas.settings import Settings;"
-    command = [sys.executable, "-c", f"{demo} asyncio.run(create_demo(Settings.read(os.environ)))"]
-    subprocess.run(command, env=product.environment, check=True)
-    with product.log.open("ab") as log:
-        edge = subprocess.Popen([sys.executable, TOUCHLINE, "edge"], env=product.environment, stdout=log, stderr=log)
+    edge = product.start_edge()
 
     def ping(click_id: str) -> int:
         facts = query(
@@ -67,14 +62,8 @@ def test_full_and_free_again(small_disk: Path, tmp_path: Path, database_url: str
         )
         return product.get(f"/serve/{LINK}?{facts}&noredirect")[0]
 
-    def answers() -> bool:
-        try:
-            return ping("first") == 204
-        except OSError:
-            return False
-
     try:
-        eventually(answers, what=product.output)
+        assert ping("first") == 204
         assert ready(product)[0] == 200
         ballast = fill(small_disk)
         eventually(lambda: ping("fills") == 503)

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.product import TOUCHLINE, Product, eventually, query
+from tests.support.product import Product, eventually, query
 
 LINK = "1019409635088005254"
 SLOW_S = 0.7
@@ -26,27 +24,8 @@ class Edge:
         self.control = folder / "disk"
         self.product = Product(folder, TOUCHLINE_DATABASE_URL=database_url)
         self.disk("ok")
-        demo = "import asyncio, os; from deploy.demo import create_demo; from schemas.settings import Settings;"
-        subprocess.run(
-            [sys.executable, "-c", f"{demo} asyncio.run(create_demo(Settings.read(os.environ)))"],
-            env=self.product.environment,
-            check=True,
-        )
         interposer = Path(__file__).parents[1] / "support" / "slow_disk.py"
-        with self.product.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(interposer), str(self.control), TOUCHLINE, "edge"],
-                env=self.product.environment,
-                stdout=log,
-                stderr=log,
-            )
-        eventually(self.answers, what=self.product.output)
-
-    def answers(self) -> bool:
-        try:
-            return self.product.get("/")[0] == 404
-        except OSError:
-            return False
+        self.process = self.product.start_edge(str(interposer), str(self.control))
 
     def disk(self, mode: str) -> None:
         scratch = self.control.with_suffix(".new")

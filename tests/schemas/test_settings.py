@@ -13,6 +13,7 @@ def test_everything_has_a_default() -> None:
     assert settings.data == Path("data")
     assert (settings.kafka, settings.ack, settings.database_url, settings.bind) == ("", "", "", "")
     assert (settings.edge_port, settings.metrics_port) == (8080, 9100)
+    assert settings.workers == 1
     assert settings.journal_bytes_max == 20 * 10**9
     assert settings.trusted_proxies == ()
     assert settings.printed_url() == "http://localhost:8080"
@@ -29,12 +30,14 @@ def test_settings_are_read_from_the_environment_given() -> None:
             "TOUCHLINE_KAFKA": "a:9092,b:9092",
             "TOUCHLINE_EDGE_PORT": "80",
             "TOUCHLINE_JOURNAL_BYTES_MAX": "1.5 gb",
+            "TOUCHLINE_WORKERS": "32",
             "TOUCHLINE_PUBLIC_URL": "https://go.example/",
             "TOUCHLINE_BIND": "::1",
         }
     )
     assert settings.data == Path("/srv/touchline")
     assert settings.edge_port == 80
+    assert settings.workers == 32
     assert settings.journal_bytes_max == 1_500_000_000
     assert settings.printed_url() == "https://go.example"
     assert settings.address("0.0.0.0") == "::1"
@@ -48,6 +51,9 @@ def test_settings_are_read_from_the_environment_given() -> None:
         ("TOUCHLINE_METRICS_PORT", "65536"),
         ("TOUCHLINE_ACK", "memory"),
         ("TOUCHLINE_BIND", "localhost"),
+        ("TOUCHLINE_WORKERS", "0"),
+        ("TOUCHLINE_WORKERS", "33"),
+        ("TOUCHLINE_WORKERS", "two"),
         ("TOUCHLINE_JOURNAL_BYTES_MAX", "much"),
         ("TOUCHLINE_PUBLIC_URL", "go.example"),
         ("TOUCHLINE_TRUSTED_PROXIES", "proxy.example"),

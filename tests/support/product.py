@@ -71,6 +71,27 @@ class Product:
             )
         eventually(lambda: b"is ready" in self._output_since(offset), seconds=READY_S, what=self._tail)
 
+    def create_demo(self) -> None:
+        """The demo's app and link, in the database that the settings name."""
+        demo = "import asyncio, os; from deploy.demo import create_demo; from schemas.settings import Settings;"
+        command = [sys.executable, "-c", f"{demo} asyncio.run(create_demo(Settings.read(os.environ)))"]
+        subprocess.run(command, env=self.environment, check=True)
+
+    def start_edge(self, *before: str) -> subprocess.Popen[bytes]:
+        """`touchline edge` alone, on a database of its own; the caller ends it. `before`: a program that starts it."""
+        self.create_demo()
+        with self.log.open("ab") as log:
+            command = [sys.executable, *before, TOUCHLINE, "edge"]
+            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        eventually(self._answers, what=self._tail)
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/")[0] == 404
+        except OSError:
+            return False
+
     @property
     def pid(self) -> int:
         """Of the supervisor."""
