@@ -44,5 +44,11 @@ types: $(VENV)/tests
 imports: $(VENV)/tests
 	$(BIN)/lint-imports
 
+# A short form of the three, five minutes or so; `touchline bench --help` has the long one.
+bench: $(VENV)/product
+	$(BIN)/touchline bench edge --duration 9 --rounds 3
+	$(BIN)/touchline bench latency --duration 10
+	$(BIN)/touchline bench pipeline --duration 8
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis deploy/kafka/target tests/docs/kotlin/target

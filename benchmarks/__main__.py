@@ -1,0 +1,121 @@
+"""`touchline bench edge|latency|pipeline`: load programs; each writes JSON and an HTML page."""
+
+import importlib
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from benchmarks.errors import BenchError, Missing
+from benchmarks.plan import RESULTS, Plan
+from deploy.postgres import PostgresError
+from deploy.topics import TopicsError
+from schemas.errors import TouchlineError
+
+PIPED_WIDTH = 110
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+bench = typer.Typer(no_args_is_help=True, help="Load benchmarks; each writes JSON and an HTML page.")
+app.add_typer(bench, name="bench")
+
+Duration = Annotated[int, typer.Option(min=1, max=3600, metavar="SECONDS", help="Seconds of load per row or rate.")]
+Connections = Annotated[int, typer.Option(min=1, max=20_000, help="Keep-alive connections.")]
+Rounds = Annotated[int, typer.Option(min=1, max=50, help="Short rounds, in which all rows take turns.")]
+Rate = Annotated[int | None, typer.Option(min=1, help="Hits a second.")]
+Target = Annotated[str | None, typer.Option(metavar="URL", help="Load a running deployment instead of an own one.")]
+Link = Annotated[str | None, typer.Option(metavar="ID", help="The tracking link of --target to load.")]
+Kafka = Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="Kafka for the own edge; else its journal.")]
+Database = Annotated[str | None, typer.Option(metavar="URL", help="PostgreSQL of --target: to see its rows.")]
+Scratch = Annotated[Path | None, typer.Option(help="Where the temporary folder is made: its disk is measured.")]
+Results = Annotated[Path, typer.Option(help="Folder of the JSON and HTML files.")]
+
+
+@bench.command()
+def edge(
+    duration: Duration = 30,
+    connections: Connections = 512,
+    rounds: Rounds = 3,
+    rate: Rate = None,
+    target: Target = None,
+    link: Link = None,
+    kafka: Kafka = None,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """Closed loop: the most one edge acknowledges, beside nginx, FastAPI and a bare protocol.
+
+    With --rate our own open loop sends at that rate instead of wrk.
+    """
+    _bench("edge", lambda: Plan(duration, connections, rounds, rate, target, link, kafka, None, scratch, results))
+
+
+@bench.command()
+def latency(
+    duration: Duration = 20,
+    connections: Connections = 512,
+    rate: Rate = None,
+    target: Target = None,
+    link: Link = None,
+    kafka: Kafka = None,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """Open loop: answer times at 25, 50 and 75 % of the peak, which is --rate or measured first."""
+    _bench("latency", lambda: Plan(duration, connections, 1, rate, target, link, kafka, None, scratch, results))
+
+
+@bench.command()
+def pipeline(
+    duration: Duration = 15,
+    connections: Connections = 256,
+    rate: Rate = None,
+    target: Target = None,
+    link: Link = None,
+    kafka: Kafka = None,
+    database: Database = None,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """The whole path at rising rates, or at --rate: from the ping to its row, and what is missing. Exit 1 if any is."""
+    _bench("pipeline", lambda: Plan(duration, connections, 1, rate, target, link, kafka, database, scratch, results))
+
+
+def _bench(name: str, make_plan: Callable[[], Plan]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
+    _allow_connections()
+    # ended by somebody else, it still ends its servers and removes its folder
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    try:
+        plan = make_plan()
+        # four times a second: drawing costs the load's core
+        with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
+            task = progress.add_task("starting …", total=1.0)
+            report = importlib.import_module(f"benchmarks.{name}").run(
+                plan, lambda what, share: progress.update(task, description=what, completed=share)
+            )
+    except (BenchError, Missing, TouchlineError, PostgresError, TopicsError) as error:
+        sys.exit(f"touchline bench {name}: {error}")
+    written = report.write()
+    report.print(console)
+    for path in written:
+        console.print(f"written: {path}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if report.failed else 0)
+
+
+def _allow_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    app()
