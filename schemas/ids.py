@@ -6,7 +6,6 @@ so ids of one process sort by time down to about a quarter of a microsecond.
 
 import os
 import re
-import struct
 from collections.abc import Iterator
 from typing import NewType
 
@@ -18,37 +17,40 @@ US_PER_HOUR = 3_600_000_000
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def _random_words() -> Iterator[int]:
-    """62 unguessable bits a turn; the kernel is asked once per 512 ids."""
+def _random_texts() -> Iterator[str]:
+    """62 unguessable bits a turn, as the last two groups of an id; the kernel is asked once per 512 ids."""
     while True:
-        for word in struct.unpack("<512Q", os.urandom(4096)):
-            yield word & 0x3FFF_FFFF_FFFF_FFFF
+        digits = os.urandom(8 * 512).hex()
+        for at in range(0, len(digits), 16):
+            # the first digit carries the variant, binary 10, and two random bits
+            yield f"-{'89ab'[int(digits[at], 16) & 3]}{digits[at + 1 : at + 4]}-{digits[at + 4 : at + 16]}"
 
 
-_words = _random_words()
+_texts = _random_texts()
 
 
 def new_id(now_us: int) -> RecordId:
     """A new id whose time of receipt is `now_us` (Unix microseconds)."""
-    return _text(now_us, 0x8000_0000_0000_0000 | next(_words))
+    return RecordId(_time_text(now_us) + next(_texts))
 
 
 def floor_id(at_us: int) -> RecordId:
     """The lowest id any record received at `at_us` or later can have."""
-    return _text(max(at_us, 0) // 1000 * 1000, 0)
+    return RecordId(f"{_time_text(max(at_us, 0) // 1000 * 1000)}-0000-{0:012x}")
 
 
 _millis, _millis_text = -1, ""
 """The last millisecond and its text: a busy edge makes many ids in one."""
 
 
-def _text(at_us: int, low: int) -> RecordId:
+def _time_text(at_us: int) -> str:
+    """The first three groups."""
     global _millis, _millis_text
     millis, micros = divmod(at_us, 1000)
     if millis != _millis:
         text = f"{millis:012x}"
-        _millis, _millis_text = millis, f"{text[:8]}-{text[8:]}"
-    return RecordId(f"{_millis_text}-7{micros * 4096 // 1000:03x}-{low >> 48:04x}-{low & 0xFFFF_FFFF_FFFF:012x}")
+        _millis, _millis_text = millis, f"{text[:8]}-{text[8:]}-7"
+    return f"{_millis_text}{micros * 4096 // 1000:03x}"
 
 
 def received_us(record_id: str) -> int:
