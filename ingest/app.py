@@ -15,7 +15,8 @@ from ingest.bodies import BODY_BYTES_MAX
 from ingest.client_address import TrustedProxies
 from ingest.heads import bad_host
 from ingest.hits import HitHandler, Hits
-from ingest.lane import IDLE_S, LINE_BYTES_MAX, Lanes
+from ingest.lane import IDLE_S, Lane
+from ingest.lanes import LINE_BYTES_MAX, Lanes
 from ingest.leftovers import ship_leftovers
 from ingest.links import Links
 from ingest.links_feed import LinksFeed
@@ -151,7 +152,9 @@ async def run_edge(settings: Settings, stop: asyncio.Event, worker: int = 0, lis
             if not stop.is_set():
                 _rest_the_collector()
                 listening = await listen.listening_socket(settings, listen_fd)
-                listener = listen.Listener(listening, lanes, lambda: len(lanes.open) + len(http.connections))
+                listener = listen.Listener(
+                    listening, lambda: Lane(lanes), lambda: len(lanes.open) + len(http.connections)
+                )
                 listener.open()
                 log.info("edge listens on port %d, %d links", settings.edge_port, len(links))
                 await stopped

@@ -9,7 +9,8 @@ from typing import Any
 from ingest.app import make_app, open_lanes
 from ingest.client_address import TrustedProxies
 from ingest.hits import HitHandler, Hits
-from ingest.lane import Lanes
+from ingest.lane import Lane
+from ingest.lanes import Lanes
 from ingest.links import Links
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
@@ -84,7 +85,7 @@ async def running_edge(data: Path, *, fast: bool = True) -> AsyncIterator[Edge]:
         SdkHandler(edge.links, edge.recorder, pool, hits, edge.meters),
     )
     edge.lanes, runner = await open_lanes(app, hits)
-    factory: Any = edge.lanes if fast else edge.lanes.make_handler
+    factory: Any = (lambda: Lane(edge.lanes)) if fast else edge.lanes.make_handler
     server = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0, backlog=4096)
     edge.port = server.sockets[0].getsockname()[1]
     try:

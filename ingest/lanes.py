@@ -1,0 +1,80 @@
+"""What the fast lane's connections share: limits, a parser each, the date, their end."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any, Protocol
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpRequestParser
+
+from ingest.answer import NO_CONTENT, Answer
+from ingest.hits import Hits
+
+LINE_BYTES_MAX = 32_768
+
+
+class Connection(Protocol):
+    """What is asked of an open connection."""
+
+    def close_if_idle(self, now_s: float) -> None:
+        """Nothing came for long, or a head takes too long."""
+
+    def close_if_done(self) -> None:
+        """While draining: nothing is open on this connection."""
+
+    def abort(self) -> None:
+        """At once."""
+
+
+class Lanes:
+    """What the lanes of one worker share."""
+
+    def __init__(self, hits: Hits, make_handler: Callable[[], Any]) -> None:
+        self.hits = hits
+        self.make_handler = make_handler
+        """A new connection's handler of aiohttp."""
+        self.loop = asyncio.get_running_loop()
+        self.draining = False
+        self.open: set[Connection] = set()
+        self.nobody = BaseProtocol(self.loop)
+        """The parser wants a protocol for bodies; the lane takes none."""
+        self._date = b""
+        self._date_s = 0
+        self._no_content = b""
+
+    def wire(self, answer: Answer, *, head: bool, close: bool) -> bytes:
+        """The bytes of an answer; the date, and the answer to a ping, are made once a second."""
+        now_s = int(time.time())
+        if now_s != self._date_s:
+            self._date, self._date_s = formatdate(now_s, usegmt=True).encode(), now_s
+            self._no_content = NO_CONTENT.wire(self._date, head=False, close=False)
+        if answer is NO_CONTENT and not close:
+            return self._no_content
+        return answer.wire(self._date, head=head, close=close)
+
+    def parser(self) -> HttpRequestParser:
+        """A parser for one connection, with the limits of aiohttp's handler."""
+        return HttpRequestParser(
+            self.nobody, self.loop, 2**16, max_line_size=LINE_BYTES_MAX, max_field_size=LINE_BYTES_MAX
+        )
+
+    async def sweep(self, stop: asyncio.Event) -> None:
+        """Close connections that were idle for long or do not finish their head."""
+        while not stop.is_set():
+            await asyncio.sleep(1.0)
+            now = self.loop.time()
+            for lane in list(self.open):
+                lane.close_if_idle(now)
+
+    async def drain(self, seconds: float) -> None:
+        """Answer what is open, close the rest."""
+        self.draining = True
+        deadline = self.loop.time() + seconds
+        while self.open and self.loop.time() < deadline:
+            for lane in list(self.open):
+                lane.close_if_done()
+            await asyncio.sleep(0.005)
+        for lane in list(self.open):
+            lane.abort()
