@@ -20,7 +20,7 @@ from consumers.touches.partitions import ensure_partitions, today_utc
 from process.health import served
 from process.life import sleep_unless
 from process.metrics import Meters
-from process.postgres import AWAY, open_pool, patiently
+from process.postgres import AWAY, LOST_RACE, open_pool, patiently
 from schemas import metrics
 from schemas.errors import ConfigError
 from schemas.ports import PORTS
@@ -47,6 +47,7 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
     pool = await open_pool(settings)
     positions = PostgresPositions(pool, consumer, meters)
     source = make_source(settings, READS[consumer], consumer, positions)
+    sources = [source]
     others: list[Callable[[asyncio.Event], Awaitable[None]]] = []
     handler: Handler
     if consumer == "touches":
@@ -60,6 +61,7 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
         handler = ConversionsHandler(_countries(settings))
         hits = make_source(settings, HITS, "touches", positions)
         others.append(Decider(pool, hits, meters).run)
+        sources.append(hits)
     else:
         handler = RejectsHandler()
     runner = Runner(consumer, source, handler, pool, positions, meters)
@@ -68,7 +70,8 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
             log.info("consumes %s; metrics on port %d", READS[consumer], port)
             await _together([runner.run, *others], stop)
     finally:
-        await source.close()
+        for one in sources:
+            await one.close()
         pool.terminate()
 
 
@@ -93,7 +96,7 @@ async def _housekeep_now_and_then(pool: asyncpg.Pool, touches: TouchesHandler, s
     while not await sleep_unless(stop, HOUSEKEEPING_S):
         try:
             await _housekeep(pool, touches)
-        except AWAY as error:
+        except (*AWAY, *LOST_RACE) as error:
             log.warning("housekeeping waits for Postgres: %s", error or type(error).__name__)
 
 

@@ -71,6 +71,8 @@ def outcome(head: bytes, parser: Any, peer: str, links: Links, now_us: int) -> O
     if len(messages) != 1 or is_unusual(messages[0][0]):
         return None
     message = messages[0][0]
+    if bad_host(message.headers.get("Host", ""), stated="Host" in message.headers):
+        return None
     path, _, query = line[2].decode("utf-8", "replace").partition("?")
     form, link_id = form_and_link(path)
     link = links.link(link_id)

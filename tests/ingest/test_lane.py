@@ -266,6 +266,7 @@ async def test_a_machine_is_told_that_its_target_is_refused(fast_edge: Edge) -> 
         b"GET /serve/%s?a=\xd0\xbf HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
         b"GET /serve/%s?a=\xd0\xbf HTTP/1.1\r\nHost : x\r\n\r\n",
         b"GET /serve/%s?a=\xd0\xbf HTTP/9.1\r\nHost: x\r\n\r\n",
+        b"GET /serve/%s?a=\xd0\xbf HTTP/1.1\r\nHost: a,b\r\n\r\n",
         b"GET /serve/unknown?a=\xd0\xbf HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /serve/%s HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40_000 + b"\r\n\r\n",
         b"GET /serve/%s HTTP/1.1\nHost: x\n\n",
