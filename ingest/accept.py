@@ -5,40 +5,25 @@ the target. The result says what to record and what to answer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
 
 from ingest import targets
+from ingest.caller import UA_CHARS_MAX, Caller
 from ingest.links import Links
 from schemas.addresses import canonical_address
 from schemas.errors import Refuse
 from schemas.events import Hit, Mode, Reject, TouchKind
 from schemas.ids import RecordId, new_id
 from schemas.links import Link
-from schemas.query import decode, storable
+from schemas.query import decode, split_query, storable
 
-KEPT_HEADERS = (
-    "accept-language",
-    "referer",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-model",
-    "sec-ch-ua-platform",
-    "sec-ch-ua-platform-version",
-    "sec-purpose",
-    "purpose",
-    "x-moz",
-    "x-requested-with",
-)
-"""The headers a hit keeps: later rules read them."""
-
-HEADER_CHARS_MAX = 2048
-UA_CHARS_MAX = 4096
 LATE_US = 12 * 3_600_000_000
 FUTURE_US = 5 * 60_000_000
 S2S_PARAMETERS = ("device_ip", "device_ua", "click_timestamp")
-_S2S_NAMES = frozenset((*S2S_PARAMETERS, "noredirect"))
-_IN_A_FRAME = frozenset({"iframe", "frame", "embed", "object", "image", "script", "empty"})
+_NEEDED = frozenset(S2S_PARAMETERS)
 
 Form = Literal["serve", "click", "impression", "click_gif", "impression_gif"]
 """The path a request came by: /serve/, /c/, /i/, /c/….gif, /i/….gif."""
@@ -47,25 +32,26 @@ Patience = Literal["machine", "person"]
 """A machine waits for durability or gets a 503; a person is sent on after a moment, durable or not."""
 
 
-class Request(NamedTuple):
-    """What the rules need of an HTTP request; header names in lower case."""
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """What the rules need of an HTTP request."""
 
     form: Form
     link: str
     host: str
+    """Lower case; the target's own, when it is absolute, else the header's."""
     query: str
-    headers: Mapping[str, str]
+    caller: Caller
     peer: str
-    head: bool
+    is_head: bool
     now_us: int
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False):
     """What to record and what to answer."""
 
     status: int
     patience: Patience = "machine"
+    hit: Hit | None = None
     location: str | None = None
     gif: bool = False
     page: bool = False
@@ -73,18 +59,17 @@ class Outcome:
     reason: str | None = None
     parameter: str | None = None
     detail: str = ""
-    hit: Hit | None = None
     reject: Reject | None = None
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(msgspec.Struct, gc=False):
     """What is known about the device, and what was odd about it."""
 
     ip: str | None
     ua: str
+    os: targets.Os
     touched_us: int
-    flags: list[str] = field(default_factory=list)
+    flags: list[str]
 
 
 def accept(request: Request, links: Links) -> Outcome:
@@ -93,29 +78,32 @@ def accept(request: Request, links: Links) -> Outcome:
     if link is None:
         return Outcome(404, reason="unknown_link", detail="No tracking link has this id.")
     kind = touch_kind(request)
-    parameters = s2s_parameters(request.query)
-    mode = choose_mode(request, kind, parameters, link)
+    values = split_query(request.query)
+    mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
     try:
-        facts = device_facts(request, mode, parameters)
+        facts = _facts(request, mode, values)
     except Refuse as refusal:
         return refused(request, link, kind, record_id, refusal)
-    app = links.app(link.app)
     if mode == "redirect":
-        landing = targets.landing(link, app.fallback_url if app else None, facts.ua, request.query, record_id)
+        app = links.app(link.app)
+        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id)
         facts.flags += landing.flags
         hit = _hit(request, landing.app, kind, mode, record_id, facts)
         if landing.url is None:
-            return Outcome(200, "person", page=True, hit=hit)
-        return Outcome(302, "person", location=landing.url, hit=hit)
+            return Outcome(200, "person", hit, page=True)
+        return Outcome(302, "person", hit, landing.url)
     if link.paused:
         facts.flags.append("paused")
-    app_id = targets.app_for(link, parameters["device_ua"] if mode == "s2s" else facts.ua)
+    if targets.has_one_app(link):
+        app_id = link.app
+    else:
+        app_id = targets.app_for(link, targets.device_os(decode(values["device_ua"])) if mode == "s2s" else facts.os)
     hit = _hit(request, app_id, kind, mode, record_id, facts)
     if mode == "s2s":
-        return Outcome(204, "machine", hit=hit)
+        return Outcome(204, "machine", hit)
     gif = request.form in ("click_gif", "impression_gif")
-    return Outcome(200 if gif else 204, "person", gif=gif, hit=hit)
+    return Outcome(200 if gif else 204, "person", hit, gif=gif)
 
 
 def touch_kind(request: Request) -> TouchKind:
@@ -125,79 +113,60 @@ def touch_kind(request: Request) -> TouchKind:
     return "impression" if request.form in ("impression", "impression_gif") else "click"
 
 
-def s2s_parameters(query: str) -> dict[str, str]:
-    """The four S2S parameters among a raw query, decoded but for the agent; the first of each name wins."""
-    found: dict[str, str] = {}
-    for part in query.split("&"):
-        name, _, value = part.partition("=")
-        if "%" in name:
-            name = decode(name)
-        if name in _S2S_NAMES and name not in found:
-            # an agent is told apart as it stands: decoding it costs more than everything else here
-            plain = name == "device_ua" or ("%" not in value and "+" not in value)
-            found[name] = value if plain else decode(value)
-    return found
-
-
-def is_navigation(headers: Mapping[str, str]) -> bool:
-    """Whether a person's browser asks for a page, so that somebody waits for a landing."""
-    if headers.get("sec-fetch-dest", "").lower() in _IN_A_FRAME:
-        return False
-    if headers.get("sec-fetch-mode", "").lower() == "navigate":
-        return True
-    return "text/html" in headers.get("accept", "").lower()
-
-
-def choose_mode(request: Request, kind: TouchKind, parameters: Mapping[str, str], link: Link) -> Mode:
+def choose_mode(request: Request, kind: TouchKind, values: Mapping[str, str], link: Link) -> Mode:
     """`noredirect` bare or 1: S2S; 0: redirect; absent: S2S when all three S2S parameters came and
     nobody navigates (the vendor's default is 1), else a person's redirect or a page's impression."""
     if request.form in ("click_gif", "impression_gif"):
         return "page"
-    noredirect = parameters.get("noredirect")
-    if noredirect == "0":
-        return "redirect"
+    noredirect = values.get("noredirect")
     if noredirect is not None:
-        return "s2s"
-    navigates = is_navigation(request.headers)
-    if not navigates and all(name in parameters for name in S2S_PARAMETERS):
+        return "redirect" if _says_zero(noredirect) else "s2s"
+    navigates = request.caller.navigates
+    if not navigates and values.keys() >= _NEEDED:
         return "s2s"
     if link.kind == "tracking" or (kind == "impression" and not navigates):
         return "page"
     return "redirect"
 
 
-def device_facts(request: Request, mode: Mode, parameters: Mapping[str, str]) -> Facts:
+def _says_zero(value: str) -> bool:
+    return value == "0" or ("%" in value and decode(value) == "0")
+
+
+def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
     """The sender's words for S2S, the peer otherwise. Raises Refuse only for S2S:
     a person is redirected whatever the link says, and the hit is flagged."""
-    facts = Facts(request.peer or None, request.headers.get("user-agent", ""), request.now_us)
-    if request.head:
-        facts.flags.append("head")
+    caller, now_us = request.caller, request.now_us
+    facts = Facts(request.peer or None, caller.ua, caller.os, now_us, ["head"] if request.is_head else [])
     if mode == "s2s":
         for name in S2S_PARAMETERS:
-            if not parameters.get(name):
+            if not values.get(name):
                 raise Refuse(f"missing_{name}", f"The parameter {name} is required for S2S requests.", name)
-        facts.ip = _device_ip(parameters["device_ip"])
+        facts.ip = _device_ip(decode(values["device_ip"]))
         facts.ua = ""  # it stands in the query, where the consumer reads it
-        facts.touched_us = _touch_time(parameters["click_timestamp"], request.now_us)
-    elif mode == "redirect" and parameters.get("noredirect") == "0":
-        _take_stated_facts(facts, parameters, request.now_us)
-    if facts.touched_us < request.now_us - LATE_US:
+        facts.touched_us = _touch_time(decode(values["click_timestamp"]), now_us)
+    elif mode == "redirect" and "noredirect" in values:
+        _take_stated_facts(facts, values, now_us)
+    if facts.touched_us < now_us - LATE_US:
         facts.flags.append("late")
     return facts
 
 
-def _take_stated_facts(facts: Facts, parameters: Mapping[str, str], now_us: int) -> None:
-    facts.ua = decode(parameters.get("device_ua", "")) or facts.ua
-    if "device_ip" in parameters:
-        try:
-            facts.ip = _device_ip(parameters["device_ip"])
-        except Refuse as refusal:
-            facts.flags.append(refusal.code)
-    if "click_timestamp" in parameters:
-        try:
-            facts.touched_us = _touch_time(parameters["click_timestamp"], now_us)
-        except Refuse as refusal:
-            facts.flags.append(refusal.code)
+def _take_stated_facts(facts: Facts, values: Mapping[str, str], now_us: int) -> None:
+    stated = {name: decode(values[name]) for name in S2S_PARAMETERS if name in values}
+    if stated.get("device_ua"):
+        facts.ua = storable(stated["device_ua"][:UA_CHARS_MAX])
+        facts.os = targets.device_os(facts.ua)
+    try:
+        if "device_ip" in stated:
+            facts.ip = _device_ip(stated["device_ip"])
+    except Refuse as refusal:
+        facts.flags.append(refusal.code)
+    try:
+        if "click_timestamp" in stated:
+            facts.touched_us = _touch_time(stated["click_timestamp"], now_us)
+    except Refuse as refusal:
+        facts.flags.append(refusal.code)
 
 
 def _device_ip(text: str) -> str:
@@ -213,6 +182,19 @@ def _device_ip(text: str) -> str:
 
 def _touch_time(text: str, now_us: int) -> int:
     """Unix microseconds of `click_timestamp` (UTC seconds)."""
+    touched_us = _unix_us(text)
+    if touched_us > now_us + FUTURE_US:
+        raise Refuse(
+            "click_timestamp_in_future",
+            f"click_timestamp {text} lies more than 5 minutes in the future.",
+            "click_timestamp",
+        )
+    return touched_us
+
+
+@lru_cache(maxsize=4096)
+def _unix_us(text: str) -> int:
+    """The pings of a moment carry the same few times."""
     if not (text.isascii() and text.isdigit()) or len(text) > 20:
         raise Refuse(
             "bad_click_timestamp",
@@ -225,14 +207,7 @@ def _touch_time(text: str, now_us: int) -> int:
             f"click_timestamp {text} looks like milliseconds; it must be UTC seconds.",
             "click_timestamp",
         )
-    touched_us = int(text) * 1_000_000
-    if touched_us > now_us + FUTURE_US:
-        raise Refuse(
-            "click_timestamp_in_future",
-            f"click_timestamp {text} lies more than 5 minutes in the future.",
-            "click_timestamp",
-        )
-    return touched_us
+    return int(text) * 1_000_000
 
 
 def _hit(request: Request, app: str, kind: TouchKind, mode: Mode, record_id: RecordId, facts: Facts) -> Hit:
@@ -245,15 +220,11 @@ def _hit(request: Request, app: str, kind: TouchKind, mode: Mode, record_id: Rec
         mode=mode,
         touched_us=facts.touched_us,
         ip=facts.ip,
-        ua=storable(facts.ua[:UA_CHARS_MAX]),
+        ua=facts.ua,
         query=storable(request.query),
-        headers=_kept(request.headers),
+        headers=request.caller.kept,
         flags=facts.flags,
     )
-
-
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: storable(headers[name][:HEADER_CHARS_MAX]) for name in KEPT_HEADERS if name in headers}
 
 
 def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse) -> Outcome:
@@ -266,8 +237,8 @@ def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, 
         parameter=refusal.parameter,
         detail=storable(refusal.detail),
         ip=request.peer or None,
-        ua=storable(request.headers.get("user-agent", "")[:UA_CHARS_MAX]),
+        ua=request.caller.ua,
         query=storable(request.query),
-        headers=_kept(request.headers),
+        headers=request.caller.kept,
     )
     return Outcome(400, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)

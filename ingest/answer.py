@@ -1,7 +1,6 @@
 """The one place that makes HTTP answers of outcomes, for both lanes."""
 
-from typing import NamedTuple
-
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -33,22 +32,27 @@ PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Not avail
 _SHARED = b"\r\nCache-Control: no-store\r\nServer: Touchline\r\n"
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An answer as values; `headers` come on top of EVERYWHERE."""
 
     status: int
-    headers: dict[str, str]
+    headers: dict[str, str] = {}
+    location: str = ""
+    """Where a person is sent."""
     body: bytes = b""
     reason: str = ""
     """Short code of a 4xx or 5xx: header, document and metric label alike."""
 
     def response(self) -> web.Response:
         """For aiohttp."""
-        return web.Response(status=self.status, body=self.body or None, headers=EVERYWHERE | self.headers)
+        location = {"Location": self.location} if self.location else {}
+        return web.Response(status=self.status, body=self.body or None, headers=EVERYWHERE | location | self.headers)
 
     def wire(self, date: bytes, *, head: bool, close: bool) -> bytes:
         """The bytes of the answer; `date` is the header's value."""
         lines = b"".join(b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in self.headers.items())
+        if self.location:
+            lines += b"Location: %s\r\n" % self.location.encode()
         if self.status != 204:
             lines += b"Content-Length: %d\r\n" % len(self.body)
         if close:
@@ -57,15 +61,15 @@ class Answer(NamedTuple):
         return start + _SHARED + lines + b"\r\n" + (b"" if head else self.body)
 
 
-NO_CONTENT = Answer(204, {})
-PIXEL = Answer(200, {"Content-Type": "image/gif"}, GIF)
-NOT_AVAILABLE = Answer(200, {"Content-Type": "text/html; charset=utf-8"}, PAGE)
+NO_CONTENT = Answer(204)
+PIXEL = Answer(200, {"Content-Type": "image/gif"}, body=GIF)
+NOT_AVAILABLE = Answer(200, {"Content-Type": "text/html; charset=utf-8"}, body=PAGE)
 
 
 def of_outcome(outcome: Outcome) -> Answer:
     """The answer to a click or an impression."""
     if outcome.location is not None:
-        return Answer(302, {"Location": outcome.location})
+        return Answer(302, location=outcome.location)
     if outcome.reason is not None:
         return problem(outcome.status, outcome.reason, outcome.detail, parameter=outcome.parameter)
     if outcome.gif:
@@ -100,4 +104,4 @@ def problem(status: int, reason: str, detail: str, *, parameter: str | None = No
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Answer(status, headers, orjson.dumps(document | extra), reason)
+    return Answer(status, headers, body=orjson.dumps(document | extra), reason=reason)

@@ -19,12 +19,16 @@ WAITING_BYTES_MAX = 64 * 2**20
 class Batch:
     """Records on their way to the disk; `released` tells whether they became durable."""
 
-    __slots__ = ("_loop", "_timers", "_waiting", "_waits_for_kafka", "_written", "counts", "lines", "released", "size")
+    __slots__ = (
+        "_loop", "_timers", "_waiting", "_waits_for_kafka", "_written", "counts", "hour", "lines", "released", "size",
+    )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, waits_for_kafka: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, hour: int, *, waits_for_kafka: bool) -> None:
+        self.hour = hour
+        """Hour of receipt of all its records, since 1970."""
         self.lines: list[bytes] = []
-        self.counts: dict[tuple[str, int], int] = {}
-        """(link or app, hour of receipt) → records: the tally."""
+        self.counts: dict[str, int] = {}
+        """Link or app → records: the tally."""
         self.size = 0
         self.released: asyncio.Future[bool] = loop.create_future()
         self._loop = loop
@@ -33,12 +37,12 @@ class Batch:
         self._written = False
         self._waits_for_kafka = waits_for_kafka
 
-    def add(self, line: bytes, subject: str, hour: int) -> None:
+    def add(self, line: bytes, subject: str) -> None:
         """Take one record."""
         self.lines.append(line)
         self.size += len(line) + 1
-        key = (subject, hour)
-        self.counts[key] = self.counts.get(key, 0) + 1
+        counts = self.counts
+        counts[subject] = counts.get(subject, 0) + 1
 
     def synced(self) -> None:
         """The journal has it on disk."""
@@ -125,13 +129,14 @@ class Batcher:
 
         `received_us` is the time of receipt that the record's id carries: the tally counts by its hour.
         """
-        batch = self._open
-        if batch is None:
+        batch, hour = self._open, hour_of(received_us)
+        if batch is None or batch.hour != hour:
+            self.flush()  # a batch's tally is of one hour
             if self._sink.waiting_bytes > WAITING_BYTES_MAX:
                 return None
-            batch = self._open = Batch(self._loop, waits_for_kafka=self._waits_for_kafka())
+            batch = self._open = Batch(self._loop, hour, waits_for_kafka=self._waits_for_kafka())
             self._timer = self._loop.call_later(FLUSH_AFTER_S, self.flush)
-        batch.add(line, subject, hour_of(received_us))
+        batch.add(line, subject)
         if batch.size >= FLUSH_BYTES:
             self.flush()
         return batch

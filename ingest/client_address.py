@@ -53,6 +53,11 @@ class TrustedProxies:
                 apart.append(network)
         self._networks = apart
 
+    def trusts(self, peer: str) -> bool:
+        """Whether the peer is a trusted proxy: only then the headers say who calls."""
+        address = parse_address(peer) if self._networks else None
+        return address is not None and self._trusts(address)
+
     def client(self, peer: str, headers: Headers) -> str:
         """Canonical text of the client's address; "" when the peer has none, as at a Unix socket.
 

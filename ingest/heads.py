@@ -11,14 +11,18 @@ from typing import Any
 from aiohttp.http_parser import RawRequestMessage
 
 from ingest import targets
-from ingest.accept import Outcome, Request, choose_mode, refused, s2s_parameters, touch_kind
+from ingest.accept import Outcome, Request, choose_mode, refused, touch_kind
+from ingest.caller import caller
 from ingest.hits import form_and_link
 from ingest.links import Links
 from schemas.errors import Refuse
 from schemas.ids import new_id
+from schemas.query import split_query
 
 TARGET = re.compile(r"/(serve|c|i)/([^/?#%]+)/?(?:\?([^#]*))?(?:#.*)?\Z", re.DOTALL)
 """(path's first word, link, raw query or None) of the targets that the fast lane takes."""
+LINE = re.compile(r'(GET|HEAD) /(serve|c|i)/([\w.~-]+)/?(?:\?([!"$-~]*))? HTTP/1\.1\r\n', re.ASCII)
+"""(method, path's first word, link, raw query or None) of a first line that aiohttp takes whatever follows."""
 _REQUEST_LINE = re.compile(rb"(GET|HEAD) (/[^\r\n]*) (HTTP/1\.1)(?=\r\n|\Z)")
 _PARTIAL_LINE = re.compile(rb"(GET|HEAD) (/[^\r\n]*)\Z")
 _COOKIE = re.compile(rb"(\r\ncookie:)[^\r\n]*", re.IGNORECASE)
@@ -78,18 +82,19 @@ def outcome(head: bytes, parser: Any, peer: str, links: Links, now_us: int) -> O
     link = links.link(link_id)
     if link is None:
         return None
+    asks = caller(message.headers)
     request = Request(
         form=form,
         link=link_id,
-        host=message.headers.get("Host", "").lower(),
+        host=asks.host,
         query=query[:QUERY_CHARS_MAX],
-        headers=message.headers,
+        caller=asks,
         peer=peer,
-        head=line[1] == b"HEAD",
+        is_head=line[1] == b"HEAD",
         now_us=now_us,
     )
     kind = touch_kind(request)
-    mode = choose_mode(request, kind, s2s_parameters(request.query), link)
+    mode = choose_mode(request, kind, split_query(request.query), link)
     refusal = Refuse("bad_target", "The request's target or a cookie holds raw characters or is too long.")
     made = refused(request, link, kind, new_id(now_us), refusal)
     if mode == "s2s":

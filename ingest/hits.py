@@ -5,7 +5,6 @@ Both lanes use it: the fast one, and aiohttp's handlers for whatever is unusual.
 
 import time
 from collections import Counter
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from ingest import answer
 from ingest.accept import Form, Outcome, Request, accept
 from ingest.answer import Answer
 from ingest.batch import Batch
+from ingest.caller import caller
 from ingest.client_address import TrustedProxies
 from ingest.links import Links
 from ingest.recorder import MACHINE_PATIENCE_S, PERSON_PATIENCE_S, Recorder
@@ -26,15 +26,6 @@ from schemas.topics import HITS, REJECTS
 PATIENCE_S = {"machine": MACHINE_PATIENCE_S, "person": PERSON_PATIENCE_S}
 
 
-class Taken(NamedTuple):
-    """A request whose outcome is known; with a batch, the answer waits for it."""
-
-    outcome: Outcome
-    batch: Batch | None
-    answer: Answer | None
-    """The answer, when it needs not wait."""
-
-
 class Hits:
     """Takes the requests of tracking links and settles them."""
 
@@ -42,28 +33,32 @@ class Hits:
         self.links = links
         self.proxies = proxies
         self._recorder = recorder
-        self._taken: Counter[tuple[str, ...]] = Counter()
+        self._taken: Counter[tuple[object, ...]] = Counter()
         """(kind, mode) → hits"""
-        self._said: Counter[tuple[str, ...]] = Counter()
+        self._said: Counter[tuple[object, ...]] = Counter()
         """(status, reason) → answers"""
         meters.counted(metrics.HITS, self._taken)
         meters.counted(metrics.ANSWERS, self._said)
 
-    def take(self, outcome: Outcome, now_us: int) -> Taken:
-        """Record what is to be recorded; `now_us` is the time of receipt that its id carries."""
-        if outcome.reject is not None:
-            # a 4xx promises nothing: the reject is written, but nobody waits for the disk
-            reject = outcome.reject
-            if self._recorder.add(REJECTS, encode(reject), reject.link, now_us) is None:
-                return Taken(outcome, None, self._refuse())
+    def take(self, outcome: Outcome, now_us: int) -> Batch | Answer:
+        """Record what is to be recorded: the batch that the answer waits for, or the answer when it waits for none.
+
+        `now_us` is the time of receipt that the record's id carries.
+        """
         hit = outcome.hit
         if hit is None:
-            return Taken(outcome, None, self.say(answer.of_outcome(outcome)))
+            return self._take_reject(outcome, now_us)
         self._taken[hit.kind, hit.mode] += 1
         batch = self._recorder.add(HITS, encode(hit), hit.link, now_us)
-        if batch is None:
-            return Taken(outcome, None, self.settle(outcome, None, durable=False))
-        return Taken(outcome, batch, None)
+        return self.settle(outcome, None, durable=False) if batch is None else batch
+
+    def _take_reject(self, outcome: Outcome, now_us: int) -> Answer:
+        # a 4xx promises nothing: the reject is written, but nobody waits for the disk
+        reject = outcome.reject
+        kept = reject is None or self._recorder.add(REJECTS, encode(reject), reject.link, now_us) is not None
+        if not kept and outcome.patience == "machine":
+            return self._refuse()
+        return self.say(answer.of_outcome(outcome))
 
     def settle(self, outcome: Outcome, batch: Batch | None, *, durable: bool) -> Answer:
         """The answer once durability is known; what is not durable is counted before it is said."""
@@ -79,12 +74,12 @@ class Hits:
 
     def say(self, said: Answer) -> Answer:
         """Count an answer."""
-        self.count(said.status, said.reason)
+        self._said[said.status, said.reason] += 1
         return said
 
     def count(self, status: int, reason: str) -> None:
         """Count an answer of whatever kind."""
-        self._said[str(status), reason] += 1
+        self._said[status, reason] += 1
 
 
 class HitHandler:
@@ -102,16 +97,17 @@ class HitHandler:
             link=link,
             host=host,
             query=query,
-            headers=http.headers,
+            caller=caller(http.headers),
             peer=self._hits.proxies.client(peer_text(http.remote), http.headers),
-            head=http.method == "HEAD",
+            is_head=http.method == "HEAD",
             now_us=time.time_ns() // 1000,
         )
-        taken = self._hits.take(accept(request, self._hits.links), request.now_us)
-        if taken.answer is not None or taken.batch is None:
-            return (taken.answer or answer.not_durable()).response()
-        durable = await taken.batch.durable_within(PATIENCE_S[taken.outcome.patience])
-        return self._hits.settle(taken.outcome, taken.batch, durable=durable).response()
+        outcome = accept(request, self._hits.links)
+        taken = self._hits.take(outcome, request.now_us)
+        if isinstance(taken, Answer):
+            return taken.response()
+        durable = await taken.durable_within(PATIENCE_S[outcome.patience])
+        return self._hits.settle(outcome, taken, durable=durable).response()
 
 
 def split_target(target: str, host: str) -> tuple[str, str, str]:

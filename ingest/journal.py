@@ -205,7 +205,7 @@ class Journal:
             journal=self.identity.uuid,
             boot=self._segments.boot,
             number=number,
-            counts=[(subject, hour, count) for (subject, hour), count in batch.counts.items()],
+            counts=[(subject, batch.hour, count) for subject, count in batch.counts.items()],
         )
         return b"\n".join([*batch.lines, encode(tally)])
 

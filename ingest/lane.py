@@ -17,6 +17,7 @@ from ingest import heads
 from ingest.accept import Form, Outcome, Request, accept
 from ingest.answer import Answer, problem
 from ingest.batch import Batch
+from ingest.caller import Caller, caller
 from ingest.hits import PATIENCE_S, peer_text
 from ingest.lanes import Lanes
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 HEAD_BYTES_MAX = 65_536
 """More than aiohttp takes: a head that is refused only for its length still leads a person somewhere."""
 WAITING_BYTES_MAX = 65_536
+KNOWN_BYTES_MAX = 8_000
+"""Far below aiohttp's limits."""
 IDLE_S = 75.0
 HEAD_S = 60.0
 CONNECTIONS_MAX = 20_000
@@ -40,7 +43,7 @@ class Lane(asyncio.Protocol):
     """One connection."""
 
     __slots__ = (
-        "_active_s", "_batch", "_buffer", "_ended", "_fed", "_head", "_head_since_s", "_lanes", "_outcome",
+        "_active_s", "_batch", "_buffer", "_by_proxy", "_ended", "_fed", "_head", "_head_since_s", "_lanes", "_outcome",
         "_parser", "_peer", "_reading", "_refused", "_stuck", "_transport",
     )  # fmt: skip
 
@@ -67,6 +70,7 @@ class Lane(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         peer = transport.get_extra_info("peername")
         self._peer = peer_text(peer[0] if isinstance(peer, tuple) else None)
+        self._by_proxy = self._lanes.hits.proxies.trusts(self._peer)
         self._active_s = self._lanes.loop.time()
         if len(self._lanes.open) >= CONNECTIONS_MAX:
             self._transport.abort()
@@ -124,6 +128,8 @@ class Lane(asyncio.Protocol):
     def _take_one(self) -> bool:
         """Whether the buffer may hold another request."""
         buffer = self._buffer
+        if self._fed == 0 and self._serve_known(buffer):
+            return self._outcome is None
         if self._fed == 0 and not buffer.startswith(STARTS):
             if len(buffer) >= _LONGEST_START or not any(start.startswith(buffer) for start in STARTS):
                 return self._hand_over()
@@ -151,37 +157,51 @@ class Lane(asyncio.Protocol):
         if target is None or heads.is_unusual(messages[0][0]):
             return self._hand_over()
         self._buffer, self._fed, self._head_since_s = buffer[stop:], 0, 0.0
-        return self._serve(messages[0][0], target)
+        return self._judge(messages[0][0], buffer[:stop], target)
 
-    def _serve(self, message: RawRequestMessage, target: re.Match[str]) -> bool:
-        hits = self._lanes.hits
+    def _serve_known(self, buffer: bytes) -> bool:
+        """Whether this was one whole request in words heard before: then it is served."""
+        if len(buffer) > KNOWN_BYTES_MAX:
+            return False
+        text = buffer.decode("latin-1")
+        line = heads.LINE.match(text)
+        if line is None:
+            return False
+        asks = self._lanes.known.get(text[line.end() :])
+        if asks is None or self._by_proxy:
+            return False
+        self._buffer, self._head_since_s = b"", 0.0
+        method, first, link, query = line.groups()
+        self._serve(asks, self._peer, method, first, link, query)
+        return True
+
+    def _judge(self, message: RawRequestMessage, head: bytes, target: re.Match[str]) -> bool:
         headers = message.headers
-        host = headers.get("Host", "")
-        if heads.bad_host(host, stated="Host" in headers):
+        if heads.bad_host(headers.get("Host", ""), stated="Host" in headers):
             return self._refuse("bad_host", "The Host header names no host.")
-        first, link, query = target.groups()
+        asks = caller(headers)
+        peer = self._peer
+        if self._by_proxy:
+            peer = self._lanes.hits.proxies.client(peer, headers)
+        else:
+            self._lanes.remember(head.partition(b"\r\n")[2].decode("latin-1"), asks)
+        self._serve(asks, peer, message.method, *target.groups())
+        return self._outcome is None
+
+    def _serve(self, asks: Caller, peer: str, method: str, first: str, link: str, query: str | None) -> None:
+        hits = self._lanes.hits
         form = FORMS[first]
         if form != "serve" and link.endswith(".gif"):
             form, link = GIF_FORMS[first], link[:-4]
-        self._head = message.method == "HEAD"
-        request = Request(
-            form=form,
-            link=link,
-            host=host.lower(),
-            query=query or "",
-            headers=headers,
-            peer=hits.proxies.client(self._peer, headers),
-            head=self._head,
-            now_us=time.time_ns() // 1000,
-        )
-        taken = hits.take(accept(request, hits.links), request.now_us)
-        if taken.batch is None:
-            assert taken.answer is not None
-            self._write(taken.answer)
-            return True
-        self._outcome, self._batch = taken.outcome, taken.batch
-        taken.batch.wait(PATIENCE_S[taken.outcome.patience], self._settled)
-        return False
+        self._head = method == "HEAD"
+        now_us = time.time_ns() // 1000
+        outcome = accept(Request(form, link, asks.host, query or "", asks, peer, self._head, now_us), hits.links)
+        taken = hits.take(outcome, now_us)
+        if isinstance(taken, Answer):
+            self._write(taken)
+            return
+        self._outcome, self._batch = outcome, taken
+        taken.wait(PATIENCE_S[outcome.patience], self._settled)
 
     def _settled(self, durable: bool) -> None:
         """The batch was released, or patience has ended."""
@@ -209,9 +229,9 @@ class Lane(asyncio.Protocol):
         if outcome is None:
             return self._refuse()
         taken = hits.take(outcome, now_us)
-        assert taken.answer is not None
+        assert isinstance(taken, Answer)  # a reject waits for nothing
         self._buffer = b""
-        self._write(taken.answer, close=True)
+        self._write(taken, close=True)
         return False
 
     def _refuse(self, reason: str = "bad_request", detail: str = "This is not valid HTTP.") -> bool:

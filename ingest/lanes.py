@@ -10,9 +10,12 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpRequestParser
 
 from ingest.answer import NO_CONTENT, Answer
+from ingest.caller import Caller
 from ingest.hits import Hits
 
 LINE_BYTES_MAX = 32_768
+KNOWN_MAX = 4096
+KNOWN_CHARS_MAX = 2048
 
 
 class Connection(Protocol):
@@ -43,16 +46,32 @@ class Lanes:
         self._date = b""
         self._date_s = 0
         self._no_content = b""
+        self._found = (b"", b"")
+        self.known: dict[str, Caller] = {}
+        """Head, from behind its first line → what it says: load of the same sender is parsed once."""
 
     def wire(self, answer: Answer, *, head: bool, close: bool) -> bytes:
-        """The bytes of an answer; the date, and the answer to a ping, are made once a second."""
+        """The bytes of an answer; what pings and redirects have in common is made once a second."""
         now_s = int(time.time())
         if now_s != self._date_s:
             self._date, self._date_s = formatdate(now_s, usegmt=True).encode(), now_s
             self._no_content = NO_CONTENT.wire(self._date, head=False, close=False)
-        if answer is NO_CONTENT and not close:
-            return self._no_content
+            before, _, after = Answer(302, location="{}").wire(self._date, head=False, close=False).partition(b"{}")
+            self._found = before, after
+        if not close:
+            if answer is NO_CONTENT:
+                return self._no_content
+            if answer.location:
+                before, after = self._found
+                return before + answer.location.encode() + after
         return answer.wire(self._date, head=head, close=close)
+
+    def remember(self, head: str, caller: Caller) -> None:
+        """What a head says behind its first line; it may be forgotten at any time."""
+        if len(head) <= KNOWN_CHARS_MAX:
+            if len(self.known) >= KNOWN_MAX:
+                self.known.clear()
+            self.known[head] = caller
 
     def parser(self) -> HttpRequestParser:
         """A parser for one connection, with the limits of aiohttp's handler."""

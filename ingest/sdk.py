@@ -22,7 +22,7 @@ from schemas.errors import ConfigError, Refuse
 from schemas.events import Event, Install
 from schemas.ids import received_us
 from schemas.links import AppKey
-from schemas.query import parse_query
+from schemas.query import split_query
 from schemas.sql import load
 from schemas.topics import CONVERSIONS
 
@@ -128,10 +128,10 @@ class SdkHandler:
 
     def _deep_link(self, row: asyncpg.Record) -> str | None:
         link = self._links.link(row["link"]) if row["link"] else None
-        target = targets.choose(link, row["ua"] or "") if link else None
+        target = targets.choose(link, targets.device_os(row["ua"] or "")) if link else None
         if target is None or target.deep_link is None:
             return None
-        return targets.expand(target.deep_link, parse_query(row["query"] or ""))
+        return targets.expand(target.deep_link, split_query(row["query"] or ""))
 
     def _key(self, http: web.Request) -> AppKey | None:
         scheme, _, secret = http.headers.get("Authorization", "").partition(" ")

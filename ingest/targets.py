@@ -5,16 +5,21 @@ Targets come from the link's own configuration only, never from the request: no 
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from schemas.links import STORE_OS, Link, Target
-from schemas.query import parse_query, storable
+from schemas.query import decode, storable
 
 _MACRO = re.compile(r"\{([A-Za-z0-9_.-]{1,64})\}")
 _PLAY_REFERRER = re.compile(r"([?&]referrer=)([^&#]*)")
 _AUTHORITY = re.compile(r"https?://[^/?#\\]*", re.IGNORECASE)
 _PLAY = ("https://play.google.com/", "http://play.google.com/", "market://")
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*\Z")
+"""What stands for itself in a URL (RFC 3986): nearly all values."""
+
+Os = Literal["android", "ios", "other"]
 
 
 class Landing(NamedTuple):
@@ -25,27 +30,39 @@ class Landing(NamedTuple):
     flags: list[str]
 
 
-def landing(link: Link, app_fallback: str | None, ua: str, query: str, hit_id: str) -> Landing:
-    """The landing of a device with this user agent, with the hit's id in a Google Play referrer."""
-    flags = ["paused"] if link.paused else []
-    target = None if link.paused else choose(link, ua)
-    template = target.url if target else (link.fallback_url or app_fallback)
+def landing(link: Link, app_fallback: str | None, os: Os, values: Mapping[str, str], hit_id: str) -> Landing:
+    """The landing of a device with this system, with the hit's id in a Google Play referrer.
+
+    `values` are the query's, as they stand in it.
+    """
+    if link.paused:
+        template = link.fallback_url or app_fallback
+        return Landing(fill(template, values, hit_id) if template else None, link.app, ["paused"])
+    target = choose(link, os)
+    if target is not None:
+        return Landing(fill(target.url, values, hit_id), target.app or link.app, [])
+    template = link.fallback_url or app_fallback
     # a link with a fallback alone leads everybody there: nothing odd about that
-    if target is None and not link.paused and (link.targets or template is None):
-        flags.append("no_target")
-    app = (target.app if target else None) or link.app
-    return Landing(fill(template, query, hit_id) if template else None, app, flags)
+    flags = ["no_target"] if link.targets or template is None else []
+    return Landing(fill(template, values, hit_id) if template else None, link.app, flags)
 
 
-def app_for(link: Link, ua: str) -> str:
-    """The app that a touch of this device belongs to."""
-    target = choose(link, ua)
+def has_one_app(link: Link) -> bool:
+    """Whether a touch belongs to the link's app, whatever the device."""
+    for target in link.targets:  # noqa: SIM110 - a generator costs more than what it looks at
+        if target.app is not None:
+            return False
+    return True
+
+
+def app_for(link: Link, os: Os) -> str:
+    """The app that a touch of a device with this system belongs to."""
+    target = choose(link, os)
     return (target.app if target else None) or link.app
 
 
-def choose(link: Link, ua: str) -> Target | None:
-    """The target for the device; the first in the link's order when several stores serve it."""
-    os = device_os(ua)
+def choose(link: Link, os: Os) -> Target | None:
+    """The target for the system; the first in the link's order when several stores serve it."""
     for target in link.targets:
         if STORE_OS.get(target.store) == os:
             return target
@@ -55,8 +72,8 @@ def choose(link: Link, ua: str) -> Target | None:
     return None
 
 
-def device_os(ua: str) -> str:
-    """`android`, `ios` or `other`: as coarse as choosing a store needs, the consumer parses properly."""
+def device_os(ua: str) -> Os:
+    """As coarse as choosing a store needs, the consumer parses properly."""
     if "Windows Phone" in ua:  # its agents also say Android and iPhone
         return "other"
     if "Android" in ua:
@@ -66,31 +83,69 @@ def device_os(ua: str) -> str:
     return "other"
 
 
-def fill(template: str, query: str, hit_id: str) -> str:
+class _Filled(NamedTuple):
+    """A template made ready: `text % values`, where a macro's value is encoded once or twice."""
+
+    text: str
+    macros: tuple[tuple[str, bool], ...]
+    """(name, whether twice); the hit's id is the macro without a name."""
+
+
+def fill(template: str, values: Mapping[str, str], hit_id: str) -> str:
     """The address with its macros replaced by the query's values, percent-encoded; unknown ones become empty.
 
     A Google Play address carries `referrer=touchline_id%3D{hit id}`, merged behind a referrer of the
     template. Macros inside that referrer are encoded twice, because it is a query within a query.
     """
-    values = parse_query(query) if "{" in template or "%7B" in template else {}
-    # the request never chooses the host: macros there stay empty
-    template = _AUTHORITY.sub(lambda match: expand(match[0], {}), template, count=1)
-    if not template.startswith(_PLAY):
-        return expand(template, values)
-    address, hash_sign, fragment = template.partition("#")
-    found = _PLAY_REFERRER.search(address)
-    ours = f"touchline_id={hit_id}"
-    if found:
-        inner = expand(unquote(found[2]), values)
-        merged = quote(f"{inner}&{ours}" if inner else ours, safe="")
-        before, after = address[: found.start(2)], address[found.end(2) :]
-        filled = expand(before, values) + merged + expand(after, values)
-    else:
-        joint = "&" if "?" in address else "?"
-        filled = f"{expand(address, values)}{joint}referrer={quote(ours, safe='')}"
-    return filled + hash_sign + expand(fragment, values)
+    text, macros = _landing_template(template)
+    if not macros:
+        return text
+    return text % tuple([_encoded(values.get(name, ""), twice) if name else hit_id for name, twice in macros])
 
 
 def expand(template: str, values: Mapping[str, str]) -> str:
-    """`{name}` → the value, encoded so that it cannot leave its place in a URL."""
-    return _MACRO.sub(lambda match: quote(storable(values.get(match[1], "")), safe=""), template)
+    """`{name}` → the query's value, encoded so that it cannot leave its place in a URL."""
+    return _MACRO.sub(lambda match: _encoded(values.get(match[1], ""), twice=False), template)
+
+
+def _encoded(value: str, twice: bool) -> str:
+    if _UNRESERVED.match(value):
+        return value
+    encoded = quote(storable(decode(value)), safe="")
+    return quote(encoded, safe="") if twice else encoded
+
+
+@lru_cache(maxsize=4096)
+def _landing_template(template: str) -> _Filled:
+    # the request never chooses the host: macros there stay empty
+    template = _AUTHORITY.sub(lambda match: expand(match[0], {}), template, count=1)
+    if not template.startswith(_PLAY):
+        return _join(_pieces(template))
+    address, hash_sign, fragment = template.partition("#")
+    found = _PLAY_REFERRER.search(address)
+    if found:
+        inner = unquote(found[2])
+        before, after = address[: found.start(2)], address[found.end(2) :]
+    else:
+        inner = ""
+        before, after = f"{address}{'&' if '?' in address else '?'}referrer=", ""
+    ours: list[str | tuple[str, bool]] = [quote("&touchline_id=" if inner else "touchline_id=", safe=""), ("", False)]
+    return _join([*_pieces(before), *_pieces(inner, twice=True), *ours, *_pieces(after + hash_sign + fragment)])
+
+
+def _pieces(template: str, *, twice: bool = False) -> list[str | tuple[str, bool]]:
+    """Its text and macros in turn; `twice`: it is a query that stands within a query."""
+    pieces: list[str | tuple[str, bool]] = []
+    for at, piece in enumerate(_MACRO.split(template)):
+        if at % 2:
+            pieces.append((piece, twice))
+        else:
+            pieces.append(quote(piece, safe="") if twice else piece)
+    return pieces
+
+
+def _join(pieces: list[str | tuple[str, bool]]) -> _Filled:
+    macros = tuple(piece for piece in pieces if not isinstance(piece, str))
+    if not macros:
+        return _Filled("".join(piece for piece in pieces if isinstance(piece, str)), ())
+    return _Filled("".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces), macros)

@@ -37,7 +37,7 @@ class Meters:
         assert isinstance(made, Histogram)
         return made
 
-    def counted(self, metric: Metric, counts: Mapping[tuple[str, ...], int]) -> None:
+    def counted(self, metric: Metric, counts: Mapping[tuple[object, ...], int]) -> None:
         """Show plain numbers, by label values, that their owner goes on counting: for what runs at every hit."""
         self._check(metric)
         self._registry.register(_Counts(metric, counts))
@@ -64,12 +64,12 @@ class Meters:
 class _Counts(Collector):
     """Reads somebody's numbers at every scrape."""
 
-    def __init__(self, metric: Metric, counts: Mapping[tuple[str, ...], int]) -> None:
+    def __init__(self, metric: Metric, counts: Mapping[tuple[object, ...], int]) -> None:
         self._metric = metric
         self._counts = counts
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         family = CounterMetricFamily(self._metric.name, self._metric.help, labels=self._metric.labels)
         for labels, count in list(self._counts.items()):
-            family.add_metric(labels, count)
+            family.add_metric([str(label) for label in labels], count)
         yield family

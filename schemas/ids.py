@@ -18,12 +18,12 @@ _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{
 
 
 def _random_texts() -> Iterator[str]:
-    """62 unguessable bits a turn, as the last two groups of an id; the kernel is asked once per 512 ids."""
+    """60 unguessable bits a turn, as the last two groups of an id; the kernel is asked once per 512 ids."""
     while True:
-        digits = os.urandom(8 * 512).hex()
-        for at in range(0, len(digits), 16):
-            # the first digit carries the variant, binary 10, and two random bits
-            yield f"-{'89ab'[int(digits[at], 16) & 3]}{digits[at + 1 : at + 4]}-{digits[at + 4 : at + 16]}"
+        digits = os.urandom(15 * 256 + 1).hex()
+        variant = f"-{'89ab'[int(digits[-1], 16) & 3]}"  # binary 10, and two random bits for all 512
+        for at in range(0, 15 * 512, 15):
+            yield f"{variant}{digits[at : at + 3]}-{digits[at + 3 : at + 15]}"
 
 
 _texts = _random_texts()

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.accept import FUTURE_US, LATE_US, S2S_PARAMETERS, Form, Outcome, Request, accept
+from ingest.caller import caller
 from ingest.hits import form_and_link, split_target
 from schemas.codec import decode_hit, decode_reject, encode
 from schemas.events import Hit, Mode, Reject, TouchKind
@@ -53,7 +54,7 @@ def ask(
     headers: Mapping[str, str] = NO_HEADERS,
 ) -> Outcome:
     return accept(
-        Request(form, to, host, query, {"user-agent": ua, **headers}, peer, head, NOW_US),
+        Request(form, to, host, query, caller({"user-agent": ua, **headers}), peer, head, NOW_US),
         LINKS,
     )
 

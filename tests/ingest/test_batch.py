@@ -40,12 +40,23 @@ async def test_records_that_come_together_share_a_batch() -> None:
 
 async def test_a_batch_knows_its_tally() -> None:
     to = batcher(Disk())
-    later_us = NOW_US + 3_600_000_000
-    for subject, received_us in (("1", NOW_US), ("1", NOW_US), ("2", NOW_US), ("1", later_us)):
-        batch = to.add(b"x", subject, received_us)
+    for subject in ("1", "1", "2"):
+        batch = to.add(b"x", subject, NOW_US)
     assert batch is not None
-    assert batch.counts == {("1", HOUR): 2, ("2", HOUR): 1, ("1", HOUR + 1): 1}
-    assert sum(batch.counts.values()) == len(batch.lines)
+    assert (batch.hour, batch.counts) == (HOUR, {"1": 2, "2": 1})
+    to.flush()
+
+
+@pytest.mark.parametrize("step_us", [3_600_000_000, -3_600_000_000])
+async def test_a_record_of_another_hour_begins_a_batch(step_us: int) -> None:
+    disk = Disk()
+    to = batcher(disk)
+    first, second = to.add(b"x", "1", NOW_US), to.add(b"y", "1", NOW_US + step_us)
+    assert first is not None
+    assert second is not None
+    assert (first.hour, first.lines) == (HOUR, [b"x"])
+    assert (second.hour, second.lines) == (HOUR + step_us // 3_600_000_000, [b"y"])
+    assert disk.batches == [first]
     to.flush()
 
 
@@ -131,7 +142,7 @@ async def test_kafkas_silence_does_not_stand_for_the_disk(monkeypatch: pytest.Mo
 
 
 async def test_a_batch_is_told_its_fate_once() -> None:
-    batch = Batch(asyncio.get_running_loop(), waits_for_kafka=False)
+    batch = Batch(asyncio.get_running_loop(), HOUR, waits_for_kafka=False)
     batch.failed()
     batch.synced()
     batch.shipped()

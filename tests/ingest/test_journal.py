@@ -64,9 +64,9 @@ def disk(tmp_path: Path) -> Disk:
 
 async def put(journal: Journal, *lines: bytes) -> bool:
     """Whether the batch became durable."""
-    batch = Batch(asyncio.get_running_loop(), waits_for_kafka=False)
+    batch = Batch(asyncio.get_running_loop(), 7, waits_for_kafka=False)
     for line in lines:
-        batch.add(line, "link", 7)
+        batch.add(line, "link")
     journal.append(batch)
     return await batch.released
 

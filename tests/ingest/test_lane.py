@@ -86,9 +86,15 @@ async def test_third_party_requests_get_the_oracles_verdict(both: tuple[Edge, Ed
 
 
 async def last_status(edge: Edge, before: bytes, raw: bytes) -> list[int]:
-    """Statuses of the answers; what follows after a moment of silence is waited for no longer."""
+    """Statuses of the answers."""
+    answered = await all_said(edge, before + raw)
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d\d\d) ", answered)]
+
+
+async def all_said(edge: Edge, raw: bytes) -> bytes:
+    """Every byte of the answers; what follows after a moment of silence is waited for no longer."""
     reader, writer = await connect(edge)
-    writer.write(before + raw)
+    writer.write(raw)
     answered = b""
     try:
         async with asyncio.timeout(0.6):
@@ -97,7 +103,7 @@ async def last_status(edge: Edge, before: bytes, raw: bytes) -> list[int]:
     except (TimeoutError, ConnectionError):
         pass
     writer.close()
-    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d\d\d) ", answered)]
+    return answered
 
 
 def allowed(raw: bytes, ours: list[int], theirs: list[int]) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
@@ -88,12 +89,14 @@ class JournalLog:
             await self.append_lines([encode(hit) for hit in one], [hour_of(received_us(hit.id)) for hit in one])
 
     async def append_lines(self, lines: Sequence[bytes], hours: Sequence[int] = ()) -> None:
-        """One batch of lines that need not be hits."""
-        batch = Batch(asyncio.get_running_loop(), waits_for_kafka=False)
-        for number, line in enumerate(lines):
-            batch.add(line, LINK, hours[number] if hours else hour_of(time.time_ns() // 1000))
-        self._journal.append(batch)
-        assert await batch.released
+        """One batch, of an hour, of lines that need not be hits."""
+        now = hour_of(time.time_ns() // 1000)
+        for hour, some in groupby(zip(lines, hours or [now] * len(lines), strict=True), key=lambda pair: pair[1]):
+            batch = Batch(asyncio.get_running_loop(), hour, waits_for_kafka=False)
+            for line, _ in some:
+                batch.add(line, LINK)
+            self._journal.append(batch)
+            assert await batch.released
 
     @property
     def end(self) -> int:
