@@ -28,6 +28,7 @@ COLUMNS = (
     Column("p99_ms", "p99 ms", "{:.1f}"),
     Column("cpu_us_per_hit", "µs CPU", "{:.1f}"),
     *(Column(f"x_{peer}", f"× {peer}", "{:.2f}") for peer in PEERS),
+    Column("cpu_x_bare", "CPU × bare", "{:.2f}"),
 )
 
 
@@ -90,13 +91,12 @@ def _peers(plan: Plan, stack: ExitStack, folder: Path, cores: Cores, report: Rep
 
     def started(made: tuple[Server, str]) -> tuple[Server, str]:
         server, url = made
-        stack.enter_context(server)
         server.until(lambda: _answers(url), url)
         return server, url
 
     starts: dict[str, Callable[[], tuple[Server, str]]] = {
-        NGINX: lambda: started(nginx.server(folder / "nginx", cores)),
-        BARE: lambda: started(bare_lane.server(folder / "bare", cores)),
+        NGINX: lambda: started(stack.enter_context(nginx.running(folder / "nginx", cores))),
+        BARE: lambda: started(stack.enter_context(bare_lane.running(folder / "bare", cores, plan.kafka))),
         FASTAPI: lambda: stack.enter_context(fastapi_server.running(folder / "fastapi", cores, plan.kafka)),
     }
     rows = []
@@ -169,9 +169,14 @@ def _median(row: Row) -> dict[str, object]:
 
 
 def _compare(rows: list[dict[str, object]]) -> None:
-    """Each row's throughput as a multiple of each peer's."""
-    rates = {row["row"]: row["requests_per_s"] for row in rows}
+    """Each row's throughput as a multiple of each peer's, its CPU as one of the bare lane's."""
+    found = {row["row"]: row for row in rows}
     for row in rows:
         for peer, name in PEERS.items():
-            mine, theirs = row["requests_per_s"], rates.get(name)
-            row[f"x_{peer}"] = mine / theirs if isinstance(mine, float) and isinstance(theirs, float) else None
+            row[f"x_{peer}"] = _ratio(row, found.get(name, {}), "requests_per_s")
+        row["cpu_x_bare"] = _ratio(row, found.get(BARE, {}), "cpu_us_per_hit")
+
+
+def _ratio(mine: dict[str, object], theirs: dict[str, object], what: str) -> float | None:
+    one, other = mine.get(what), theirs.get(what)
+    return one / other if isinstance(one, float) and isinstance(other, float) and other else None

@@ -1,5 +1,7 @@
 """nginx that answers 204 and logs through a buffer: the ceiling of a core, with nothing durable."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.plan import Cores
@@ -31,11 +33,13 @@ http {{
 """
 
 
-def server(folder: Path, cores: Cores) -> tuple[Server, str]:
+@contextmanager
+def running(folder: Path, cores: Cores) -> Iterator[tuple[Server, str]]:
     """The server and where it will listen. Raises Missing."""
     nginx = program("nginx", INSTALL)
     folder.mkdir()
     port = free_ports([0])
     (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, port=port))
     argv = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
-    return Server(argv, folder / "nginx.log", cores=cores.server), f"http://127.0.0.1:{port}"
+    with Server(argv, folder / "nginx.log", cores=cores.server) as server:
+        yield server, f"http://127.0.0.1:{port}"
