@@ -1,4 +1,4 @@
-"""`touchline bench edge|latency|pipeline`: load programs; each writes JSON and an HTML page."""
+"""`touchline bench edge|latency|pipeline|backlog`: load programs; each writes JSON and an HTML page."""
 
 import importlib
 import resource
@@ -84,6 +84,20 @@ def pipeline(
 ) -> None:
     """The whole path at rising rates, or at --rate: from the ping to its row, and what is missing. Exit 1 if any is."""
     _bench("pipeline", lambda: Plan(duration, connections, 1, rate, target, link, kafka, database, scratch, results))
+
+
+@bench.command()
+def backlog(
+    kafka: Annotated[str, typer.Option(metavar="BOOTSTRAP", help="Kafka that the backlog is shipped to.")],
+    duration: Duration = 90,
+    connections: Connections = 512,
+    rate: Rate = None,
+    hits: Annotated[int, typer.Option(min=1, help="How many wait in the journal.")] = 1_000_000,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """Kafka comes back: how fast what waited is shipped beside live traffic of --rate, or 5 000 hits a second."""
+    _bench("backlog", lambda: Plan(duration, connections, 1, rate, None, None, kafka, None, scratch, results, hits))
 
 
 def _bench(name: str, make_plan: Callable[[], Plan]) -> None:

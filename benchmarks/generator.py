@@ -43,6 +43,11 @@ class Findings:
         """Milliseconds; None when nothing was answered."""
         return next((round(ms, 3) for at, ms in self.facts["percentiles_ms"] if at == share), None)
 
+    @property
+    def by_second(self) -> list[float | None]:
+        """p99 of each second, milliseconds."""
+        return list(self.facts["p99_ms_by_second"])
+
     def load(self) -> Load:
         """In the words of the closed loop."""
         broken = self.facts["broken"] + self.facts["unanswered"]

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from benchmarks import generator, k6, own, svg, traffic, wrk
-from benchmarks.errors import BenchError, Missing
+from benchmarks import closed_loop, generator, k6, own, svg, traffic
+from benchmarks.errors import Missing
 from benchmarks.own import Deployment
 from benchmarks.plan import Cores, Plan
 from benchmarks.processes import cpu_s
@@ -24,6 +24,7 @@ COLUMNS = (
     Column("p99_ms", "p99 ms", "{:.1f}"),
     Column("p999_ms", "p99.9", "{:.1f}"),
     Column("max_ms", "max", "{:.1f}"),
+    Column("worst_second_ms", "worst s", "{:.1f}"),
     Column("late_percent", "late %", "{:.2f}"),
     Column("cpu_us_per_hit", "µs", "{:.1f}"),
     Column("void", "void"),
@@ -42,39 +43,37 @@ def run(plan: Plan, step: Step) -> Report:
             step("measuring the peak", 0.0)
             peak = plan.rate or _peak(deployment, plan, folder, cores, report)
             report.settings["peak_per_s"] = round(peak)
-            curves = {}
+            curves, seconds = {}, {}
             for number, share in enumerate(SHARES):
                 rate = max(1, round(peak * share / 100))
                 step(f"{share} % of the peak: {rate:,} a second", (number + 1) / (len(SHARES) + 2))
                 row, curve = _at(deployment, plan, cores, rate)
                 report.rows.append({"row": f"{share} % of peak", "rate": rate, **row})
-                curves[f"{rate:,}/s{' (void)' if row['void'] else ''}"] = curve
+                name = f"{rate:,}/s{' (void)' if row['void'] else ''}"
+                curves[name], seconds[name] = curve, row["p99_ms_by_second"]
             step(K6, 1 - 1 / (len(SHARES) + 2))
             _cross_check(deployment, plan, folder, cores, min(k6.RATE_MAX, max(1, round(peak / 4))), report)
     points = [f"p{share:g}" if share < 100 else "max" for share in generator.PERCENTILES]
     report.charts.append(svg.curves("Answer times from the intended send", "ms", points, curves))
+    ticks = [str(second) if second % 5 == 0 else "" for second in range(max(map(len, seconds.values()), default=0))]
+    report.charts.append(svg.curves("p99 of each second", "ms", ticks, seconds))
     if any(row["void"] for row in report.rows):
         report.remarks.append("void: the load program itself fell behind, its times say nothing about the server.")
     return report
 
 
 def _peak(deployment: Deployment, plan: Plan, folder: Path, cores: Cores, report: Report) -> float:
-    """By wrk for some seconds, else by our own closed loop, which costs more and so finds less."""
     requests = traffic.s2s(deployment.url, deployment.link, f"k{secrets.token_hex(3)}")
     seconds = min(PEAK_S_MAX, plan.duration_s)
-    try:
-        load = wrk.run(
-            deployment.url, requests, seconds=seconds, connections=plan.connections, folder=folder, cores=cores
-        )
-        report.settings["peak_by"] = "wrk"
-    except Missing as missing:
-        report.skip("peak by wrk", f"{missing}; measured by our own closed loop instead")
-        report.settings["peak_by"] = "own closed loop"
-        load = generator.run(
-            deployment.url, requests, rate=0, seconds=seconds, connections=plan.connections, cores=cores
-        ).load()
-    if load.requests == load.bad_statuses:
-        raise BenchError(f"{deployment.url} answered no ping of link {deployment.link} with a 204")
+    load = closed_loop.run(
+        deployment.url,
+        requests,
+        seconds=seconds,
+        connections=plan.connections,
+        folder=folder,
+        cores=cores,
+        report=report,
+    )
     return load.requests / load.seconds
 
 
@@ -97,6 +96,8 @@ def _at(deployment: Deployment, plan: Plan, cores: Cores, rate: int) -> tuple[di
         "cpu_us_per_hit": used_us / max(facts["answered"], 1) if used_us is not None else None,
         "void": found.void,
         "percentiles_ms": facts["percentiles_ms"],
+        "p99_ms_by_second": found.by_second,
+        "worst_second_ms": max((ms for ms in found.by_second if ms is not None), default=None),
     }
     return row, [found.percentile(share) for share in generator.PERCENTILES]
 

@@ -68,6 +68,7 @@ class Generator:
 
     def __init__(self, templates: list[bytes], rate: float, seconds: float) -> None:
         self.times = array("d")
+        self._dues = array("d")
         self.statuses: Counter[int] = Counter()
         self.acknowledged = bytearray()
         self.sent = self.late = self.broken = 0
@@ -94,6 +95,7 @@ class Generator:
     def answered(self, status: int, number: int, due: float) -> None:
         self.last = time.perf_counter()
         self.times.append(self.last - due)
+        self._dues.append(due - self._start)
         self.statuses[status] += 1
         self.acknowledged[number] = 200 <= status < 400
         self._open -= 1
@@ -176,10 +178,19 @@ class Generator:
             "percentiles_ms": [[share, ordered[place] * 1000] for share, place in zip(PERCENTILES, places, strict=True)]
             if ordered
             else [],
+            "p99_ms_by_second": self._by_second(),
             "late_share": self.late / max(self.sent, 1),
             "lag_max_ms": self.lag_max_s * 1000,
             "unacknowledged": [number for number in range(1, self.sent + 1) if not self.acknowledged[number]],
         }
+
+    def _by_second(self) -> list[float | None]:
+        """p99 of what was to be sent in each second; None where nothing of it was answered."""
+        seconds: dict[int, list[float]] = {}
+        for due, time_s in zip(self._dues, self.times, strict=True):
+            seconds.setdefault(max(int(due), 0), []).append(time_s)
+        ordered = (sorted(seconds.get(second, ())) for second in range(max(seconds, default=-1) + 1))
+        return [times[int(len(times) * 0.99)] * 1000 if times else None for times in ordered]
 
 
 def main() -> None:

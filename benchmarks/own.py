@@ -37,6 +37,7 @@ READERS = ("touches", "attribution", "rejects")
 CREATE_LINKS = """
 INSERT INTO links (id, app, title, targets, fallback_url)
 SELECT id, $1, 'Benchmark', $2::jsonb, 'https://example.com/' FROM unnest($3::text[]) AS id
+ON CONFLICT (id) DO NOTHING
 """
 TARGETS = """[
 {"store": "google_play", "url": "https://play.google.com/store/apps/details?id=com.example.demo&referrer=site%3D{site_id}"},

