@@ -106,6 +106,16 @@ def accept(request: Request, links: Links) -> Outcome:
     return Outcome(200 if gif else 204, "person", hit, gif=gif)
 
 
+def last_resort(request: Request, links: Links) -> Outcome:
+    """When the rules themselves have failed: a person still lands at the link's fallback, a machine hears of it."""
+    link = links.link(request.link)
+    app = links.app(link.app) if link is not None else None
+    fallback = (link.fallback_url if link is not None else None) or (app.fallback_url if app is not None else None)
+    if request.caller.navigates and fallback:
+        return Outcome(302, "person", location=targets.expand(fallback, {}))
+    return Outcome(500, reason="internal_error", detail="The request could not be handled.")
+
+
 def touch_kind(request: Request) -> TouchKind:
     """By path, else by host: `impression.…` counts impressions, every other host clicks."""
     if request.form == "serve":

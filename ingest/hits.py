@@ -3,6 +3,7 @@
 Both lanes use it: the fast one, and aiohttp's handlers for whatever is unusual.
 """
 
+import logging
 import time
 from collections import Counter
 from urllib.parse import unquote
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from ingest import answer
-from ingest.accept import Form, Outcome, Request, accept
+from ingest.accept import Form, Outcome, Request, accept, last_resort
 from ingest.answer import Answer
 from ingest.batch import Batch
 from ingest.caller import caller
@@ -22,6 +23,8 @@ from schemas import metrics
 from schemas.addresses import parse_address
 from schemas.codec import encode
 from schemas.topics import HITS, REJECTS
+
+log = logging.getLogger(__name__)
 
 PATIENCE_S = {"machine": MACHINE_PATIENCE_S, "person": PERSON_PATIENCE_S}
 
@@ -59,6 +62,14 @@ class Hits:
         if not kept and outcome.patience == "machine":
             return self._refuse()
         return self.say(answer.of_outcome(outcome))
+
+    def last_resort(self, request: Request) -> Outcome:
+        """Call it while the exception of the rules is handled: it is logged, and a redirect is counted `unrecorded`."""
+        log.exception("the rules failed for link %s", request.link)
+        outcome = last_resort(request, self.links)
+        if outcome.location is not None:
+            self._recorder.unrecorded(None)
+        return outcome
 
     def settle(self, outcome: Outcome, batch: Batch | None, *, durable: bool) -> Answer:
         """The answer once durability is known; what is not durable is counted before it is said."""
@@ -102,7 +113,10 @@ class HitHandler:
             is_head=http.method == "HEAD",
             now_us=time.time_ns() // 1000,
         )
-        outcome = accept(request, self._hits.links)
+        try:
+            outcome = accept(request, self._hits.links)
+        except Exception:
+            outcome = self._hits.last_resort(request)
         taken = self._hits.take(outcome, request.now_us)
         if isinstance(taken, Answer):
             return taken.response()

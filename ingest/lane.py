@@ -195,7 +195,11 @@ class Lane(asyncio.Protocol):
             form, link = GIF_FORMS[first], link[:-4]
         self._head = method == "HEAD"
         now_us = time.time_ns() // 1000
-        outcome = accept(Request(form, link, asks.host, query or "", asks, peer, self._head, now_us), hits.links)
+        request = Request(form, link, asks.host, query or "", asks, peer, self._head, now_us)
+        try:
+            outcome = accept(request, hits.links)
+        except Exception:
+            outcome = hits.last_resort(request)
         taken = hits.take(outcome, now_us)
         if isinstance(taken, Answer):
             self._write(taken)

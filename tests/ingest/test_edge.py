@@ -559,3 +559,19 @@ async def test_a_link_that_came_meanwhile_is_served(edge: Edge, client: Client) 
     put(edge.links, link("new"))
     response, _ = await get(client, "/c/new", **PERSON)
     assert response.status == 302
+
+
+async def test_a_person_lands_even_when_our_rules_fail(
+    edge: Edge, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("ingest.lane.accept", broken)
+    monkeypatch.setattr("ingest.hits.accept", broken)
+    landed, _ = await get(client, f"/serve/{LINK}", **PERSON)
+    told, _ = await get(client, f"/serve/{LINK}?noredirect")
+    assert (landed.status, landed.headers["Location"]) == (302, FALLBACK_URL)
+    assert (told.status, told.headers["X-Touchline-Reason"]) == (500, "internal_error")
+    assert edge.recorder.counters.unrecorded == 1
+    assert "a bug" in caplog.text
