@@ -80,6 +80,7 @@ def _own_rows(plan: Plan, stack: ExitStack, folder: Path, cores: Cores) -> list[
 
     return [
         row("S2S click, 204", lambda url, prefix: traffic.s2s(url, deployment.link, prefix)),
+        row("S2S click, new heads", lambda url, prefix: traffic.s2s_new_heads(url, deployment.link, prefix)),
         row("browser, 302", lambda url, prefix: traffic.browsers(url, deployment.macro_link, prefix)),
         row("S2S impression, 204", lambda url, prefix: traffic.impressions(url, deployment.link, prefix)),
         row("mix", lambda url, prefix: traffic.mix(url, deployment.links, prefix)),

@@ -25,6 +25,7 @@ PHONE = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A.230803.041) AppleWebKit/537.36"
     " (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36"
 )
+AD_SERVER = ("User-Agent: adserver/2.1", "Accept: */*")
 BROWSER_HEADERS = (
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
     "Accept-Language: de-DE,de;q=0.9,en;q=0.8",
@@ -52,6 +53,17 @@ class Traffic:
 def s2s(url: str, link: str, prefix: str) -> Traffic:
     """An ad server's pings, as the vendor's own sample."""
     return Traffic(tuple(_ping(url, f"/serve/{link}", prefix, _address(n), PHONE) for n in range(TEMPLATES)), OK)
+
+
+def s2s_new_heads(url: str, link: str, prefix: str) -> Traffic:
+    """The same through a proxy that numbers its requests: no two heads are alike, nothing is known of them."""
+    headers = (*AD_SERVER, f"X-Request-Id: {NUMBER_12}")
+    return Traffic(
+        tuple(
+            _ping(url, f"/serve/{link}", prefix, _address(n), PHONE, headers, device="0" * 12) for n in range(TEMPLATES)
+        ),
+        OK,
+    )
 
 
 def impressions(url: str, link: str, prefix: str) -> Traffic:
@@ -89,12 +101,20 @@ def mix(url: str, links: list[str], prefix: str) -> Traffic:
 OK, FOUND = frozenset({204}), frozenset({302})
 
 
-def _ping(url: str, path: str, prefix: str, address: str, agent: str) -> str:
+def _ping(
+    url: str,
+    path: str,
+    prefix: str,
+    address: str,
+    agent: str,
+    headers: tuple[str, ...] = AD_SERVER,
+    device: str = NUMBER_12,
+) -> str:
     query = (
-        f"click_id={prefix}-{NUMBER}&google_aid=38400000-8cf0-11bd-b23e-{NUMBER_12}&device_ip={address}"
+        f"click_id={prefix}-{NUMBER}&google_aid=38400000-8cf0-11bd-b23e-{device}&device_ip={address}"
         f"&device_ua={quote(agent, safe='')}&click_timestamp={int(time.time())}&noredirect"
     )
-    return _request(url, f"{path}?{query}", ("User-Agent: adserver/2.1", "Accept: */*"))
+    return _request(url, f"{path}?{query}", headers)
 
 
 def _page(url: str, link: str, prefix: str, agent: str) -> str:

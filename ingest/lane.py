@@ -9,9 +9,9 @@ import asyncio
 import logging
 import re
 import time
-from typing import cast
+from typing import Any, cast
 
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
 from ingest import heads
 from ingest.accept import Form, Outcome, Request, accept
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 HEAD_BYTES_MAX = 65_536
 """More than aiohttp takes: a head that is refused only for its length still leads a person somewhere."""
 WAITING_BYTES_MAX = 65_536
-KNOWN_BYTES_MAX = 8_000
+PLAIN_BYTES_MAX = 8_000
 """Far below aiohttp's limits."""
 IDLE_S = 75.0
 HEAD_S = 60.0
@@ -49,7 +49,8 @@ class Lane(asyncio.Protocol):
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
-        self._parser = lanes.parser()
+        self._parser: HttpRequestParser | None = None
+        """Of heads that are odd or come in pieces."""
         self._buffer = b""
         self._fed = 0
         """So much of the buffer's head the parser has seen."""
@@ -128,7 +129,7 @@ class Lane(asyncio.Protocol):
     def _take_one(self) -> bool:
         """Whether the buffer may hold another request."""
         buffer = self._buffer
-        if self._fed == 0 and self._serve_known(buffer):
+        if self._fed == 0 and self._serve_plain(buffer):
             return self._outcome is None
         if self._fed == 0 and not buffer.startswith(STARTS):
             if len(buffer) >= _LONGEST_START or not any(start.startswith(buffer) for start in STARTS):
@@ -139,7 +140,7 @@ class Lane(asyncio.Protocol):
         stop = end + 4 if end >= 0 else len(buffer)
         if not self._refused:
             try:
-                messages, _, _ = self._parser.feed_data(buffer[self._fed : stop])
+                messages = self._parse(buffer[self._fed : stop])
             except Exception:  # the parser's own errors: whatever it is, the head is refused
                 if not heads.is_for_its_target(buffer[:stop], self._lanes.parser()):
                     return self._refuse()
@@ -157,35 +158,44 @@ class Lane(asyncio.Protocol):
         if target is None or heads.is_unusual(messages[0][0]):
             return self._hand_over()
         self._buffer, self._fed, self._head_since_s = buffer[stop:], 0, 0.0
-        return self._judge(messages[0][0], buffer[:stop], target)
+        return self._judge(messages[0][0], target)
 
-    def _serve_known(self, buffer: bytes) -> bool:
-        """Whether this was one whole request in words heard before: then it is served."""
-        if len(buffer) > KNOWN_BYTES_MAX:
+    def _serve_plain(self, buffer: bytes) -> bool:
+        """Whether this was one whole usual request with a plain first line: nearly all are, and it is served."""
+        if len(buffer) > PLAIN_BYTES_MAX:
             return False
         text = buffer.decode("latin-1")
         line = heads.LINE.match(text)
         if line is None:
             return False
-        asks = self._lanes.known.get(text[line.end() :])
-        if asks is None or self._by_proxy:
-            return False
+        lanes, peer, rest = self._lanes, self._peer, text[line.end() :]
+        asks = None if self._by_proxy else lanes.known.get(rest)
+        if asks is None:
+            headers = lanes.headers(buffer[line.end() :])
+            if headers is None:
+                return False
+            asks = caller(headers)
+            if self._by_proxy:
+                peer = lanes.hits.proxies.client(peer, headers)
+            else:
+                lanes.remember(rest, asks)
         self._buffer, self._head_since_s = b"", 0.0
         method, first, link, query = line.groups()
-        self._serve(asks, self._peer, method, first, link, query)
+        self._serve(asks, peer, method, first, link, query)
         return True
 
-    def _judge(self, message: RawRequestMessage, head: bytes, target: re.Match[str]) -> bool:
+    def _parse(self, data: bytes) -> list[Any]:
+        if self._parser is None:
+            self._parser = self._lanes.parser()
+        messages: list[Any] = self._parser.feed_data(data)[0]
+        return messages
+
+    def _judge(self, message: RawRequestMessage, target: re.Match[str]) -> bool:
         headers = message.headers
         if heads.bad_host(headers.get("Host", ""), stated="Host" in headers):
             return self._refuse("bad_host", "The Host header names no host.")
-        asks = caller(headers)
-        peer = self._peer
-        if self._by_proxy:
-            peer = self._lanes.hits.proxies.client(peer, headers)
-        else:
-            self._lanes.remember(head.partition(b"\r\n")[2].decode("latin-1"), asks)
-        self._serve(asks, peer, message.method, *target.groups())
+        peer = self._lanes.hits.proxies.client(self._peer, headers)
+        self._serve(caller(headers), peer, message.method, *target.groups())
         return self._outcome is None
 
     def _serve(self, asks: Caller, peer: str, method: str, first: str, link: str, query: str | None) -> None:

@@ -10,10 +10,12 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpRequestParser
 
 from ingest.answer import NO_CONTENT, Answer
-from ingest.caller import Caller
+from ingest.caller import Caller, Headers
+from ingest.heads import bad_host, is_unusual
 from ingest.hits import Hits
 
 LINE_BYTES_MAX = 32_768
+PLAIN_LINE = b"GET / HTTP/1.1\r\n"
 KNOWN_MAX = 4096
 KNOWN_CHARS_MAX = 2048
 
@@ -43,6 +45,7 @@ class Lanes:
         self.open: set[Connection] = set()
         self.nobody = BaseProtocol(self.loop)
         """The parser wants a protocol for bodies; the lane takes none."""
+        self._parser: HttpRequestParser | None = None
         self._date = b""
         self._date_s = 0
         self._no_content = b""
@@ -66,18 +69,35 @@ class Lanes:
                 return before + answer.location.encode() + after
         return answer.wire(self._date, head=head, close=close)
 
-    def remember(self, head: str, caller: Caller) -> None:
+    def remember(self, rest: str, caller: Caller) -> None:
         """What a head says behind its first line; it may be forgotten at any time."""
-        if len(head) <= KNOWN_CHARS_MAX:
+        if len(rest) <= KNOWN_CHARS_MAX:
             if len(self.known) >= KNOWN_MAX:
                 self.known.clear()
-            self.known[head] = caller
+            self.known[rest] = caller
 
     def parser(self) -> HttpRequestParser:
         """A parser for one connection, with the limits of aiohttp's handler."""
         return HttpRequestParser(
             self.nobody, self.loop, 2**16, max_line_size=LINE_BYTES_MAX, max_field_size=LINE_BYTES_MAX
         )
+
+    def headers(self, rest: bytes) -> Headers | None:
+        """Of a head, from behind its first line, when it is whole, usual and names a host; else None.
+
+        The parser is asked with a first line of ours: reading a target costs it more than everything else. One
+        parser serves all connections, because between whole heads it remembers nothing.
+        """
+        parser, self._parser = self._parser or self.parser(), None
+        try:
+            messages = parser.feed_data(PLAIN_LINE + rest)[0]
+        except Exception:  # the parser's own errors: it is asked again, with the whole head
+            return None
+        if len(messages) != 1 or rest.find(b"\r\n\r\n") != len(rest) - 4 or is_unusual(messages[0][0]):
+            return None
+        self._parser = parser
+        headers: Headers = messages[0][0].headers
+        return None if bad_host(headers.get("Host", ""), stated="Host" in headers) else headers
 
     async def sweep(self, stop: asyncio.Event) -> None:
         """Close connections that were idle for long or do not finish their head."""

@@ -14,7 +14,7 @@ from tests.support.product import Product
 
 PROJECT = Path(__file__).parents[2]
 LINK = "1019409635088005254"
-OWN_ROWS = ("S2S click, 204", "browser, 302", "S2S impression, 204")
+OWN_ROWS = ("S2S click, 204", "S2S click, new heads", "browser, 302", "S2S impression, 204")
 FEW = ("--connections", "8")
 
 
