@@ -63,11 +63,20 @@ def latency(
     target: Target = None,
     link: Link = None,
     kafka: Kafka = None,
+    broker_pid: Annotated[
+        int | None,
+        typer.Option(metavar="PID", help="A broker of --kafka to stop for the middle third of one more run."),
+    ] = None,
     scratch: Scratch = None,
     results: Results = RESULTS,
 ) -> None:
     """Open loop: answer times at 25, 50 and 75 % of the peak, which is --rate or measured first."""
-    _bench("latency", lambda: Plan(duration, connections, 1, rate, target, link, kafka, None, scratch, results))
+    _bench(
+        "latency",
+        lambda: Plan(
+            duration, connections, 1, rate, target, link, kafka, None, scratch, results, broker_pid=broker_pid
+        ),
+    )
 
 
 @bench.command()

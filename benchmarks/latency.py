@@ -2,7 +2,10 @@
 
 import os
 import secrets
-from contextlib import nullcontext
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from benchmarks.report import Column, Report, Step
 SHARES = (25, 50, 75)
 PEAK_S_MAX = 8
 K6 = "k6, to compare"
+BROKER_STOPPED = "50 %, broker stopped"
 COLUMNS = (
     Column("row", "row"),
     Column("rate", "sent/s", "{:,.0f}"),
@@ -51,6 +55,13 @@ def run(plan: Plan, step: Step) -> Report:
                 report.rows.append({"row": f"{share} % of peak", "rate": rate, **row})
                 name = f"{rate:,}/s{' (void)' if row['void'] else ''}"
                 curves[name], seconds[name] = curve, row["p99_ms_by_second"]
+            if plan.broker_pid is not None:
+                rate = max(1, round(peak / 2))
+                step(f"{rate:,} a second, the broker stopped in the middle", 1 - 2 / (len(SHARES) + 2))
+                with _stopped_in_the_middle(plan.broker_pid, plan.duration_s) as meanwhile:
+                    row, _ = _at(deployment, plan, cores, rate, meanwhile)
+                report.rows.append({"row": BROKER_STOPPED, "rate": rate, **row})
+                seconds[BROKER_STOPPED] = row["p99_ms_by_second"]
             step(K6, 1 - 1 / (len(SHARES) + 2))
             _cross_check(deployment, plan, folder, cores, min(k6.RATE_MAX, max(1, round(peak / 4))), report)
     points = [f"p{share:g}" if share < 100 else "max" for share in generator.PERCENTILES]
@@ -77,11 +88,38 @@ def _peak(deployment: Deployment, plan: Plan, folder: Path, cores: Cores, report
     return load.requests / load.seconds
 
 
-def _at(deployment: Deployment, plan: Plan, cores: Cores, rate: int) -> tuple[dict[str, Any], list[float | None]]:
+@contextmanager
+def _stopped_in_the_middle(pid: int, seconds: float) -> Iterator[Callable[[], None]]:
+    """What to call again and again: it holds the process for the middle third of so many seconds."""
+    from_s, until_s = time.monotonic() + seconds / 3, time.monotonic() + 2 * seconds / 3
+    held = False
+
+    def look() -> None:
+        nonlocal held
+        wanted = from_s <= time.monotonic() < until_s
+        if wanted != held:
+            os.kill(pid, signal.SIGSTOP if wanted else signal.SIGCONT)
+            held = wanted
+
+    try:
+        yield look
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _at(
+    deployment: Deployment, plan: Plan, cores: Cores, rate: int, meanwhile: Callable[[], None] | None = None
+) -> tuple[dict[str, Any], list[float | None]]:
     requests = traffic.s2s(deployment.url, deployment.link, f"l{secrets.token_hex(3)}")
     before = cpu_s(deployment.pid) if deployment.pid else 0.0
     found = generator.run(
-        deployment.url, requests, rate=rate, seconds=plan.duration_s, connections=plan.connections, cores=cores
+        deployment.url,
+        requests,
+        rate=rate,
+        seconds=plan.duration_s,
+        connections=plan.connections,
+        cores=cores,
+        meanwhile=meanwhile,
     )
     facts = found.facts
     used_us = (cpu_s(deployment.pid) - before) * 1e6 if deployment.pid else None

@@ -25,6 +25,8 @@ class Plan:
     results: Path = RESULTS
     hits: int = 1_000_000
     """How many wait, for `backlog`."""
+    broker_pid: int | None = None
+    """A broker of --kafka that `latency` stops for a while."""
 
     def __post_init__(self) -> None:
         if self.target and not self.link:
@@ -33,6 +35,8 @@ class Plan:
             raise BenchError("--kafka is for the own edge; a --target has its log already.")
         if self.link and not self.target:
             raise BenchError("--link is a link of --target; the own edge has links of its own.")
+        if self.broker_pid and not self.kafka:
+            raise BenchError("--broker-pid is a process of --kafka: name its bootstrap servers too.")
         if self.database and not self.target:
             raise BenchError("--database is the database of --target; the own deployment has its own.")
 

@@ -132,6 +132,19 @@ def test_pipeline_of_a_running_deployment_without_its_database(tmp_path: Path, p
 
 
 @pytest.mark.kafka
+def test_latency_goes_on_while_a_process_is_stopped(tmp_path: Path, kafka: str) -> None:
+    with subprocess.Popen(["sleep", "100"]) as broker:
+        arguments = ("--kafka", kafka, "--broker-pid", str(broker.pid), "--rate", "100", "--duration", "3", *FEW)
+        facts = bench(tmp_path / "results", "latency", *arguments)
+        state = Path(f"/proc/{broker.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        broker.kill()
+
+    rows = {row["row"]: row for row in facts["rows"]}
+    assert (rows["50 %, broker stopped"]["errors"], rows["50 %, broker stopped"]["answered"]) == (0, 150)
+    assert state == "S", "it runs again"
+
+
+@pytest.mark.kafka
 def test_a_backlog_is_shipped_beside_live_traffic(tmp_path: Path, kafka: str, nothing_installed: str) -> None:
     arguments = ("--kafka", kafka, "--hits", "500", "--rate", "100", "--duration", "4", *FEW)
     facts = bench(tmp_path / "results", "backlog", *arguments, path=nothing_installed)
