@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
+import msgspec
 from aiokafka.errors import KafkaError
 
 from consumers.accounts import Rejected, allot, count_tallies, keep_rejects
@@ -30,13 +31,14 @@ log = logging.getLogger(__name__)
 BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, OverflowError)
 """Errors that the same rows will always cause: bisect, and keep the guilty one as a reject."""
 
+TURN_RECORDS = 32
 WINDOW_RECORDS = 1000
 REJECTED_SHARE_MAX = 0.5
 AWAY_PAUSE_S = 1.0
 RIVAL_PAUSE_S = 0.3
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A decoded record: what the handler made of it, and what it came from."""
 
     record: Record
@@ -135,22 +137,16 @@ class Runner:
             self.away = f"the log or Postgres is away: {error or type(error).__name__}"
             await sleep_unless(stop, AWAY_PAUSE_S)
             return None
-        return self._decode(chunk) if chunk is not None else None
+        return await self._decode(chunk) if chunk is not None else None
 
-    def _decode(self, chunk: Chunk) -> Decoded:
+    async def _decode(self, chunk: Chunk) -> Decoded:
+        """Lets the commit before go on in between, so that Postgres never waits for long."""
         rows: list[Row] = []
         tallies: list[Tally] = []
         rejects: list[Rejected] = []
-        for record in chunk.records:
-            try:
-                if is_tally(record.value):
-                    tallies.append(decode_tally(record.value))
-                    continue
-                rows.append(self._handler.decode(record))
-                self._recent.append(False)
-            except DeadLetter as letter:
-                self._recent.append(letter.reason == "undecodable")
-                rejects.append(_dead(chunk, record, self._consumer, letter))
+        for at in range(0, len(chunk.records), TURN_RECORDS):
+            self._decode_some(chunk, chunk.records[at : at + TURN_RECORDS], rows, tallies, rejects)
+            await asyncio.sleep(0)
         if sum(self._recent) > WINDOW_RECORDS * REJECTED_SHARE_MAX:
             raise TooManyRejects(
                 f"{self._consumer}: {sum(self._recent)} of the last {len(self._recent)} records are bad;"
@@ -160,6 +156,20 @@ class Runner:
             known = ((row.subject, hour_of(received_us(row.id))) for row in rows)
             rejects = allot(rejects, tallies, known)
         return Decoded(chunk, rows, tallies, rejects)
+
+    def _decode_some(
+        self, chunk: Chunk, records: Sequence[Record], rows: list[Row], tallies: list[Tally], rejects: list[Rejected]
+    ) -> None:
+        for record in records:
+            try:
+                if is_tally(record.value):
+                    tallies.append(decode_tally(record.value))
+                    continue
+                rows.append(self._handler.decode(record))
+                self._recent.append(False)
+            except DeadLetter as letter:
+                self._recent.append(letter.reason == "undecodable")
+                rejects.append(_dead(chunk, record, self._consumer, letter))
 
     async def _commit_patiently(self, decoded: Decoded, stop: asyncio.Event) -> None:
         if await patiently(lambda: self._commit(decoded), stop, what=self._consumer) is None:

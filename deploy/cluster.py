@@ -1,5 +1,6 @@
 """The files PostgreSQL needs before it can run: its binaries, and a cluster in the data folder."""
 
+import contextlib
 import importlib.util
 import os
 import secrets
@@ -59,6 +60,14 @@ def supports(setting: str, cluster: Path, user: User, programs: Path, claim: int
     """Whether these binaries were built with what `setting` (name=value) asks for."""
     argv = [str(programs / "postgres"), "-D", str(cluster), "-c", setting, "-C", setting.partition("=")[0]]
     return _run(user, cluster, argv, claim).returncode == 0
+
+
+def buffers_mb() -> int:
+    """A quarter of the memory we may use, 256 to 1024 MB: the indexes of a busy hour fit, and small hosts too."""
+    bytes_max = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
+        bytes_max = min(bytes_max, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return max(256, min(bytes_max // 4 // 2**20, 1024))
 
 
 def environment() -> dict[str, str]:

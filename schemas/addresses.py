@@ -7,7 +7,7 @@ and as IPv4 inside IPv6 there. Everything becomes one `Network`, and such an IPv
 import re
 from bisect import bisect_right
 from ipaddress import IPv6Address
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from socket import AF_INET, AF_INET6, inet_ntoa, inet_ntop, inet_pton
 from typing import Final, Literal, NamedTuple, Self
 
 # The longest honest text is about 70: an IPv6 that ends in dotted IPv4, with an interface name and a prefix.
@@ -134,7 +134,7 @@ def _parse_prefix(digits: str, version: Literal[4, 6]) -> int | None:
 
 def _text(version: Literal[4, 6], value: int) -> str:
     if version == 4:
-        return inet_ntop(AF_INET, value.to_bytes(4))
+        return inet_ntoa(value.to_bytes(4))
     if value >> 48 == 0:  # here inet_ntop would write the end as dotted IPv4
         return str(IPv6Address(value))
     return inet_ntop(AF_INET6, value.to_bytes(16))

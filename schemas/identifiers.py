@@ -27,17 +27,20 @@ ALIASES: dict[str, IdKind] = {
 }
 """Names of the vendors → ours. `ios_ifv` is missing on purpose: it never matches across apps."""
 
+_SUFFIXES: dict[Form, str] = {"raw": "", "sha1": "_sha1", "md5": "_md5"}
+_NAMES = {alias + suffix: (kind, form) for alias, kind in ALIASES.items() for form, suffix in _SUFFIXES.items()}
+
 KINDS: tuple[IdKind, ...] = ("google_aid", "ios_ifa", "oaid", "windows_aid", "android_id")
 """The kinds that match, the most telling first: the first one found fills a touch's own columns."""
 
 UPPER_CASE: frozenset[IdKind] = frozenset({"ios_ifa", "windows_aid"})
 """Kinds whose vendor writes upper case; the others are written in lower case."""
 
-_ZERO = re.compile(r"[0-]*\Z")
 _MACRO = re.compile(
     r"\{.*\}|\$\{.*\}|__\w+__|\[.*\]|%%.*%%|%7B.*%7D|<.*>|(null|undefined|none|unknown|n/?a|nan)",
     re.IGNORECASE | re.DOTALL,
 )
+_MACRO_STARTS = frozenset("{$_[%<nuNU")
 _HEX = {"sha1": re.compile(r"[0-9a-f]{40}\Z"), "md5": re.compile(r"[0-9a-f]{32}\Z")}
 
 
@@ -51,7 +54,9 @@ class DeviceId(NamedTuple):
 
 def is_no_id(value: str) -> bool:
     """Empty, all zero (opted out), a macro nobody substituted, or a placeholder."""
-    return _ZERO.match(value) is not None or _MACRO.fullmatch(value) is not None
+    if not value.strip("0-"):
+        return True
+    return value[0] in _MACRO_STARTS and _MACRO.fullmatch(value) is not None
 
 
 def device_ids(parameters: Mapping[str, str | None]) -> list[DeviceId]:
@@ -60,26 +65,18 @@ def device_ids(parameters: Mapping[str, str | None]) -> list[DeviceId]:
     `google_aid=…` is raw, `google_aid_sha1=…` and `google_aid_md5=…` are digests (also of the aliases).
     """
     found: dict[tuple[IdKind, Form], DeviceId] = {}
-    for name, text in parameters.items():
-        value = text.strip() if text else ""
-        stem, form = _split(name)
-        kind = ALIASES.get(stem)
-        if kind is None or (kind, form) in found or is_no_id(value):
+    for name in [name for name in parameters if name in _NAMES]:
+        named = kind, form = _NAMES[name]
+        value = (parameters[name] or "").strip()
+        if named in found or is_no_id(value):
             continue
         if form != "raw":
             value = value.lower()
             if not _HEX[form].match(value):
                 continue
-        found[kind, form] = DeviceId(kind, form, value)
-    return sorted(found.values(), key=lambda one: KINDS.index(one.kind))
-
-
-def _split(name: str) -> tuple[str, Form]:
-    if name.endswith("_sha1"):
-        return name[:-5], "sha1"
-    if name.endswith("_md5"):
-        return name[:-4], "md5"
-    return name, "raw"
+        found[named] = DeviceId(kind, form, value)
+    ids = list(found.values())
+    return sorted(ids, key=lambda one: KINDS.index(one.kind)) if len(ids) > 1 else ids
 
 
 def vendor_case(kind: IdKind, value: str) -> str:

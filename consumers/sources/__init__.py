@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 
 class Partition(NamedTuple):
     """One ordered stretch of a log. `log` carries its identity: another log is another partition."""
@@ -11,8 +13,8 @@ class Partition(NamedTuple):
     number: int
 
 
-class Record(NamedTuple):
-    """One line of a batch, and where it stands."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One line of a batch, and where it stands. Made for every line: cheaper than a tuple, and no work for the GC."""
 
     offset: int
     value: bytes

@@ -10,7 +10,7 @@ from schemas.errors import CorruptJournal
 from schemas.journal import Position
 from schemas.topics import Consumer, Topic
 
-CHUNK_BYTES = 2 * 2**20
+CHUNK_BYTES = 4 * 2**20
 POLL_S = 0.01
 QUIET_S = 0.2
 RESCAN_S = 1.0

@@ -19,7 +19,7 @@ from schemas.topics import Consumer
 log = logging.getLogger(__name__)
 
 POLL_MS = 200
-RECORDS_MAX = 5000
+RECORDS_MAX = 10_000
 HELD_RECORDS_MAX = 20_000
 HELD_POLLS_MAX = 10
 CALL_TIMEOUT_S = 10.0

@@ -1,17 +1,27 @@
 """The touches consumer: hits → rows of `touches`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import asyncpg
+import msgspec
 
 from consumers.runner import Row, Stored
 from consumers.sources import Record
+from consumers.touches import copying
 from consumers.touches.country import Countries
-from consumers.touches.row import COLUMNS, TouchRow, touch_row
+from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
 from schemas.ids import received_us
 from schemas.sql import load
+
+
+class Touch(msgspec.Struct, frozen=True, gc=False):
+    """A row as COPY takes it, its owners left out, and the keys of further identifiers."""
+
+    copied: bytes
+    more_keys: list[int]
+    touched_us: int
 
 
 class TouchesHandler:
@@ -31,22 +41,44 @@ class TouchesHandler:
             raise DeadLetter("undecodable", str(error), subject=hit.link) from None
         if at_us < self.oldest_us:
             raise DeadLetter("too_old", "received before the oldest partition", record_id=hit.id, subject=hit.link)
-        return Row(record, hit.id, hit.link, touch_row(hit, self._countries))
+        touch = touch_row(hit, self._countries)
+        try:
+            copied = copying.row(touch.values)
+        except ValueError as error:
+            raise DeadLetter("database_refused", str(error), record_id=hit.id, subject=hit.link) from None
+        return Row(record, hit.id, hit.link, Touch(copied, touch.more_keys, touch.touched_us))
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
-        """COPY to the stage, insert what is new."""
-        touches: list[TouchRow] = [row.value for row in rows]
-        await connection.execute(load("touches")["stage"])
-        await connection.copy_records_to_table(
-            "stage_touches", records=[touch.values for touch in touches], columns=COLUMNS
-        )
-        new = {str(row["id"]) for row in await connection.fetch(load("touches")["insert"])}
-        more = [
-            (key, touch.touched_us, row.id)
-            for row, touch in zip(rows, touches, strict=True)
-            if touch.more_keys and row.id in new
-            for key in touch.more_keys
-        ]
+        """COPY into the table; when a hit stands there already, all by way of the stage, which skips it."""
+        owners = await _owners(connection, {row.subject for row in rows})
+        copied = [(row.value.copied, owners[row.subject]) for row in rows]
+        new: Iterable[Row] = rows
+        stored = len(rows)
+        try:
+            async with connection.transaction():
+                await _copy(connection, "touches", copied)
+        except asyncpg.UniqueViolationError:
+            await connection.execute(load("touches")["stage"])
+            await _copy(connection, "stage_touches", copied)
+            ids = {str(row["id"]) for row in await connection.fetch(load("touches")["insert"])}
+            new = [row for row in rows if row.id in ids]
+            stored = len(ids)
+        more = [(key, row.value.touched_us, row.id) for row in new for key in row.value.more_keys]
         if more:
             await connection.execute(load("touches")["more_keys"], *zip(*more, strict=True))
-        return Stored(len(new), [])
+        return Stored(stored, [])
+
+
+async def _owners(connection: asyncpg.Connection, links: set[str]) -> dict[str, bytes]:
+    """Partner and campaign of every link, those of now; none for a link that is not known."""
+    found = await connection.fetch(load("touches")["owners"], sorted(links))
+    ends = {row["link"]: copying.owners(row["partner"], row["campaign"]) for row in found}
+    return {link: ends.get(link) or copying.owners(None, None) for link in links}
+
+
+async def _copy(connection: asyncpg.Connection, table: str, rows: Sequence[tuple[bytes, bytes]]) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        for piece in copying.pieces(rows):
+            yield piece
+
+    await connection.copy_to_table(table, source=source(), columns=copying.COLUMNS, format="binary")

@@ -1,7 +1,7 @@
 """One hit → one row of `touches`: the query parsed, the device named, the match keys made. Pure."""
 
 import re
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -43,17 +43,17 @@ COLUMNS = (
     "print_key",
 )
 
-CLICK_ID_NAMES = ("click_id", "clickId")
 ID_CHARS_MAX = 1024
-_OWN_COLUMNS = frozenset({"device_ip", "device_ua", "click_timestamp"})
+_OWN_COLUMNS = ("device_ip", "device_ua", "click_timestamp")
+_NO_HEADERS: dict[str, str] = {}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _encode = msgspec.json.Encoder().encode
 
 
-class TouchRow(NamedTuple):
+class TouchRow(msgspec.Struct, frozen=True, gc=False):
     """The values of COLUMNS, and the keys of further identifiers."""
 
-    values: tuple[object, ...]
+    values: tuple[Any, ...]
     more_keys: list[int]
     touched_us: int
 
@@ -64,13 +64,14 @@ def touch_row(hit: Hit, countries: Countries) -> TouchRow:
     ua = parameters.get("device_ua", "") if hit.mode == "s2s" and not hit.ua else hit.ua
     agent = parse(ua)
     # an S2S request carries its server's headers, not the device's
-    agent = from_hints(hit.headers if hit.mode != "s2s" else {}, agent)
-    network = parse_address(hit.ip) if hit.ip else None
-    print_network = touch_network(network) if network and agent.os != OTHER else None
+    agent = from_hints(hit.headers if hit.mode != "s2s" else _NO_HEADERS, agent)
+    ip, print_network, country = _place(hit.ip, countries) if hit.ip else (None, None, None)
     sha1_key, md5_key, more_keys = _device_keys(hit, parameters)
-    click_id = next((parameters[name] for name in CLICK_ID_NAMES if parameters.get(name)), None)
+    click_id = parameters.get("click_id") or parameters.get("clickId") or None
     external_click_id = parameters.get("external_click_id") or None
-    params = {name: value for name, value in parameters.items() if name not in _OWN_COLUMNS}
+    language = _language(hit, parameters)
+    for name in _OWN_COLUMNS:
+        parameters.pop(name, None)
     values = (
         hit.id,
         hit.kind,
@@ -80,26 +81,36 @@ def touch_row(hit: Hit, countries: Countries) -> TouchRow:
         hit.touched_us,
         click_id,
         external_click_id,
-        network.text if network else None,
+        ip,
         ua,
         agent.os,
         agent.os_version,
         agent.device_brand,
         agent.device_model,
         agent.browser,
-        _language(hit, parameters),
-        countries.country(network) if network else None,
+        language,
+        country,
         hit.query,
-        _encode(params).decode(),
-        _encode(hit.headers).decode(),
+        _encode(parameters).decode(),
+        _encode(hit.headers).decode() if hit.headers else "{}",
         hit.flags,
         sha1_key,
         md5_key,
         _click_key(hit, click_id),
         _click_key(hit, external_click_id),
-        keys.print_key(hit.app, hit.kind, agent.os, print_network) if print_network else None,
+        keys.print_key(hit.app, hit.kind, agent.os, print_network) if print_network and agent.os != OTHER else None,
     )
     return TouchRow(values, more_keys, hit.touched_us)
+
+
+def _place(address: str, countries: Countries) -> tuple[str | None, str | None, str | None]:
+    """The canonical text, the network whose key a touch from there has, the country."""
+    network = parse_address(address)
+    if network is None:
+        return None, None, None
+    text = network.text
+    wider = touch_network(network)
+    return text, text if wider is network else wider and wider.text, countries.country(network)
 
 
 def _device_keys(hit: Hit, parameters: dict[str, str]) -> tuple[int | None, int | None, list[int]]:
@@ -130,5 +141,7 @@ def _language(hit: Hit, parameters: dict[str, str]) -> str:
     """The device's first language; an S2S sender may say it in the query."""
     stated = parameters.get("device_locale") or parameters.get("locale") or parameters.get("language") or ""
     text = stated.replace("_", "-") if hit.mode == "s2s" else hit.headers.get("accept-language", "")
+    if not text:
+        return ""
     found = _LANGUAGE.match(text.strip())
     return found[0] if found else ""

@@ -52,6 +52,10 @@ def from_hints(headers: Mapping[str, str], agent: Agent) -> Agent:
     A frozen agent loses the version and model it pretends to have, hints or not. `headers` must be the
     device's own: a server-to-server call carries its server's. Hints that contradict the agent are ignored.
     """
+    if agent.frozen:
+        agent = _thawed(agent)
+    if not headers:
+        return agent
     platform = version = model = ""
     for name, value in headers.items():
         if len(value) > _HINT_CHARS_MAX:
@@ -63,8 +67,6 @@ def from_hints(headers: Mapping[str, str], agent: Agent) -> Agent:
                 version = value
             case "sec-ch-ua-model":
                 model = value
-    if agent.frozen:
-        agent = agent._replace(os_version="", os_major="", device_family="Other", device_brand="", device_model="")
     return _refined(agent, platform, version, model) if platform or version or model else agent
 
 
@@ -96,6 +98,11 @@ def _resolver() -> Resolver:
 
 def _joined(of: OS | UserAgent) -> str:
     return ".".join(part for part in (of.major, of.minor, of.patch, of.patch_minor) if part)
+
+
+@lru_cache(maxsize=CACHE_ENTRIES_MAX)
+def _thawed(agent: Agent) -> Agent:
+    return agent._replace(os_version="", os_major="", device_family="Other", device_brand="", device_model="")
 
 
 @lru_cache(maxsize=CACHE_ENTRIES_MAX)

@@ -241,6 +241,7 @@ def test_look_ups_are_remembered_up_to_a_bound(operators_file: Path) -> None:
 
     class Asked:
         source = "asked"
+        quick = False
         date = BUILT.date()
 
         def find(self, network: object) -> str | None:
@@ -251,4 +252,4 @@ def test_look_ups_are_remembered_up_to_a_bound(operators_file: Path) -> None:
     for _ in range(3):
         assert countries.country("198.51.100.7") == "FI"
     assert len(asked) == 1
-    assert countries._find.cache_info().maxsize == country.CACHE_ENTRIES_MAX
+    assert countries._find.cache_info().maxsize == country.CACHE_ENTRIES_MAX  # type: ignore[attr-defined]

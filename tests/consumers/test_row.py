@@ -30,6 +30,7 @@ class Everywhere:
     """A country database that knows one network."""
 
     source = "test"
+    quick = True
     date = dt.date(2026, 1, 1)
 
     def find(self, network: Network) -> str | None:

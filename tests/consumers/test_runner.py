@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from consumers.accounts import Rejected, allot
-from consumers.runner import Runner
+from consumers.runner import TURN_RECORDS, Runner
 from consumers.sources import Partition, Record
 from consumers.touches.country import open_countries
 from consumers.touches.handler import TouchesHandler
@@ -167,3 +167,20 @@ def test_unreadable_records_share_what_the_tally_has_left_over() -> None:
     tally = Tally(kind="tally", v=1, topic="hits", journal="", boot=1, number=1, counts=[("a", 5, 2), ("b", 5, 1)])
     allotted = allot(rejects, [tally], [("a", 5)])
     assert [(one.subject, one.hour) for one in allotted] == [("b", 5), ("a", None), (None, None)]
+
+
+async def test_decoding_lets_other_work_go_on(touches: Touches) -> None:
+    # Postgres would wait for the next statement of a commit while a whole chunk is decoded
+    await touches.log.append([hits(10 * TURN_RECORDS)])
+    positions = positions_of(touches.pool)
+    source = touches.log.source(positions)
+    runner = Runner("touches", source, touches.handler, touches.pool, positions, Meters())
+    chunk = await source.read()
+    assert chunk is not None
+    decoding = asyncio.create_task(runner._decode(chunk))
+    turns = 0
+    while not decoding.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 10
+    assert len((await decoding).rows) == 10 * TURN_RECORDS
