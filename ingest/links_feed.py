@@ -6,12 +6,13 @@ after the last change number is also read after each reconnect and every 30 s.
 
 import asyncio
 import logging
-import os
-from pathlib import Path
+import time
+import zlib
 
 import asyncpg
 import msgspec
 
+from ingest import links_snapshot
 from ingest.links import Links
 from process.life import sleep_unless
 from process.postgres import AWAY, connect
@@ -21,8 +22,10 @@ from schemas.sql import load
 log = logging.getLogger(__name__)
 
 REREAD_S = 30.0
-PAGE_ROWS = 20_000
+PAGE_ROWS = 2_000
 SAVE_EVERY_S = 5.0
+PAUSES_A_SAVE = 20.0
+"""So many times as long as a save took nothing is saved: the disk is the journals'."""
 
 
 class LinksFeed:
@@ -40,22 +43,25 @@ class LinksFeed:
     def load_snapshot(self) -> None:
         """Take what the disk holds; a missing or torn snapshot is no error."""
         try:
-            lines = self._path.read_bytes().splitlines()
-            change = int(lines[0])
-            for line in lines[1:]:
-                kind, _, body = line.partition(b"\t")
-                self._links.put(kind.decode(), 0, body)
+            links_snapshot.load(self._path, self._links)
         except FileNotFoundError:
             return
-        except (OSError, ValueError, IndexError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, zlib.error) as error:
             log.warning("links' snapshot %s is not usable (%s): waiting for Postgres", self._path, error)
             return
-        self._links.change = self._saved_change = change
+        self._saved_change = self._links.change
         self.read_once.set()
         log.info("%d links from the disk's snapshot", len(self._links))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow Postgres until `stop`."""
+        saver = asyncio.create_task(self._save_now_and_then(stop))
+        try:
+            await self._follow_patiently(stop)
+        finally:
+            await saver
+
+    async def _follow_patiently(self, stop: asyncio.Event) -> None:
         quiet = False
         while not stop.is_set():
             try:
@@ -76,7 +82,6 @@ class LinksFeed:
         notice = asyncio.Event()
         connection.add_termination_listener(lambda _: notice.set())
         await connection.add_listener("touchline_changes", lambda *_: notice.set())
-        saver = asyncio.create_task(self._save_now_and_then(stop))
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set() and not connection.is_closed():
@@ -87,41 +92,36 @@ class LinksFeed:
                 waiting.cancel()
         finally:
             stopped.cancel()
-            saver.cancel()
 
     async def _read(self, connection: asyncpg.Connection) -> None:
-        while True:
-            rows = await connection.fetch(load("links")["changes"], self._links.change, PAGE_ROWS)
+        """Everything that changed; Postgres makes the next page while one is taken."""
+        page: asyncio.Task[list[asyncpg.Record]] | None = _page(connection, self._links.change)
+        while page is not None:
+            rows = await page
+            page = _page(connection, rows[-1]["change"]) if len(rows) == PAGE_ROWS else None
+            await asyncio.sleep(0)  # the question leaves before the work begins
             for row in rows:
                 try:
                     self._links.put(row["kind"], row["change"], row["body"].encode())
                 except msgspec.DecodeError as error:
                     log.error("%s with change %d is not usable: %s", row["kind"], row["change"], error)
                     self._links.change = max(self._links.change, row["change"])
-            if len(rows) < PAGE_ROWS:
-                break
         self.read_once.set()
 
     async def _save_now_and_then(self, stop: asyncio.Event) -> None:
-        while self._keeps_snapshot:
-            if self._links.change > self._saved_change:
-                change = self._links.change
-                rows = list(self._links.rows())
+        pause_s = SAVE_EVERY_S
+        while self._keeps_snapshot and not stop.is_set():
+            # half-read links would be taken for all links by the next start
+            if self.read_once.is_set() and self._links.change > self._saved_change:
+                started = time.monotonic()
                 try:
-                    await asyncio.to_thread(_save, self._path, change, rows)
-                    self._saved_change = change
+                    saved = await asyncio.to_thread(links_snapshot.save, self._path, self._links, given_up=stop.is_set)
+                    self._saved_change = saved or self._saved_change
                 except OSError as error:
                     log.warning("links' snapshot could not be written: %s", error)
-            await sleep_unless(stop, SAVE_EVERY_S)
-            if stop.is_set():
-                return
+                pause_s = max(SAVE_EVERY_S, PAUSES_A_SAVE * (time.monotonic() - started))
+            await sleep_unless(stop, pause_s)
 
 
-def _save(path: Path, change: int, rows: list[tuple[str, bytes]]) -> None:
-    scratch = path.with_suffix(".new")
-    with scratch.open("wb") as file:
-        file.write(b"%d\n" % change)
-        file.writelines(kind.encode() + b"\t" + body + b"\n" for kind, body in rows)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+def _page(connection: asyncpg.Connection, after: int) -> asyncio.Task[list[asyncpg.Record]]:
+    return asyncio.create_task(connection.fetch(load("links")["changes"], after, PAGE_ROWS))

@@ -144,7 +144,7 @@ def edge_in_distress(edge: str, product: Product, tmp_path_factory: pytest.TempP
     """An edge whose disk may hold nothing and whose database is away; it knows the links from its snapshot."""
     folder, port = tmp_path_factory.mktemp("distress"), free_ports(240, first=22_000)
     snapshot = product.folder / "data" / "links.snapshot"
-    eventually(lambda: snapshot.exists() and LINK in snapshot.read_text())
+    eventually(lambda: snapshot.exists() and LINK.encode() in snapshot.read_bytes())
     shutil.copy(snapshot, folder)
     settings = {
         "TOUCHLINE_DATA": str(folder),

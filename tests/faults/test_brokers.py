@@ -13,7 +13,6 @@ from tests.support.load import Load
 from tests.support.product import Product, eventually
 
 LINK = "1019409635088005254"
-HITS = 6_000
 
 
 @pytest.mark.kafka
@@ -21,19 +20,31 @@ HITS = 6_000
 def test_a_cluster_that_loses_a_leader_and_gets_it_back(
     tmp_path: Path, kafka_cluster: Callable[[], KafkaCluster]
 ) -> None:
-    cluster = kafka_cluster()
+    nothing_is_lost_while_the_first_broker_dies_and_comes_back(kafka_cluster(), tmp_path)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(300)
+def test_the_only_broker_is_killed_and_comes_back(tmp_path: Path, lone_kafka: KafkaCluster) -> None:
+    nothing_is_lost_while_the_first_broker_dies_and_comes_back(lone_kafka, tmp_path)
+
+
+def nothing_is_lost_while_the_first_broker_dies_and_comes_back(cluster: KafkaCluster, folder: Path) -> None:
     prefix = f"broker{time.time_ns() % 10**9}."
-    product = Product(tmp_path / "product", TOUCHLINE_KAFKA=cluster.bootstrap, TOUCHLINE_TOPIC_PREFIX=prefix)
+    product = Product(folder / "product", TOUCHLINE_KAFKA=cluster.bootstrap, TOUCHLINE_TOPIC_PREFIX=prefix)
     product.start()
     try:
-        load = Load(product.url, LINK, HITS)
+        load = Load(product.url, LINK, 10**9)
 
         async def under_load() -> None:
-            await asyncio.gather(
-                load.run(seconds=150),
-                load.reached(1_500, lambda: cluster.kill(0)),
-                load.reached(4_000, lambda: cluster.restart(0)),
-            )
+            running = asyncio.create_task(load.run(seconds=150))
+            await load.further(1_500)
+            await asyncio.to_thread(cluster.kill, 0)
+            await load.further(2_500)
+            await asyncio.to_thread(cluster.restart, 0)
+            await load.further(2_000)
+            load.enough()
+            await running
 
         asyncio.run(under_load())
         assert (load.broken, set(load.statuses)) == (0, {204})

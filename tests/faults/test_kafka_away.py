@@ -68,12 +68,12 @@ async def worker(tmp_path: Path, mock_kafka: MockKafka) -> AsyncIterator[Worker]
     await worker.close()
 
 
-async def arrived(bootstrap: str) -> tuple[set[str], set[int]]:
-    """Click ids and batch numbers that Kafka holds."""
+async def arrived(bootstrap: str, topic: str = TOPIC) -> tuple[set[str], set[int]]:
+    """Queries of the hits and batch numbers that Kafka holds."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        partitions = [TopicPartition(TOPIC, n) for n in range(PARTITIONS)]
+        partitions = [TopicPartition(topic, n) for n in range(PARTITIONS)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         clicks: set[str] = set()

@@ -6,6 +6,7 @@ that were refused or that broke with a request open, and the next ping is a new 
 """
 
 import asyncio
+import http.client
 import os
 import signal
 import socket
@@ -96,14 +97,6 @@ class SteadyLoad(Load):
                 self.closed_in_order += 1
                 return
             await asyncio.sleep(THINK_S)
-
-    def enough(self) -> None:
-        """Send no more."""
-        self._wanted = len(self.acknowledged)
-
-    async def further(self, count: int) -> None:
-        """Return once so many more were acknowledged."""
-        await self.reached(len(self.acknowledged) + count, lambda: None)
 
 
 @pytest.fixture(params=["journal", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -221,6 +214,52 @@ def test_touchline_edge_keeps_its_workers_running_and_ends_them_in_order(tmp_pat
     assert [said.count(f"edge {worker} INFO ended") for worker in range(WORKERS)] == [1, 2], said
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", product.port))
+
+
+@pytest.mark.parametrize("product", ["journal"], indirect=True)
+def test_a_changed_link_is_seen_by_every_worker(product: Product) -> None:
+    """By its notice: without one the links are read again after 30 s."""
+    connections = connection_to_each(product)
+    try:
+        for number in range(3):
+            wanted = f"https://elsewhere.example.com/{number}"
+            product.sql("UPDATE links SET targets = '[]', fallback_url = $2 WHERE id = $1", LINK, wanted)
+            for connection in connections:
+                until_it_leads_to(wanted, connection)
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def connection_to_each(product: Product) -> list[http.client.HTTPConnection]:
+    """An open connection to every worker, in their order."""
+    pids = [product.children(f"edge --worker {worker}")[0] for worker in range(WORKERS)]
+    found: dict[int, http.client.HTTPConnection] = {}
+
+    def one_more() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=10)
+        location(connection)
+        port = connection.sock.getsockname()[1]
+        (pid,) = (pid for pid in pids if port in clients_of(pid, product.port))
+        if found.setdefault(pid, connection) is not connection:
+            connection.close()
+        return len(found) == WORKERS
+
+    eventually(one_more, what=lambda: f"only {found} of {pids} take connections")
+    return [found[pid] for pid in pids]
+
+
+def until_it_leads_to(wanted: str, connection: http.client.HTTPConnection) -> None:
+    eventually(lambda: location(connection) == wanted, seconds=10, what=lambda: location(connection))
+
+
+def location(connection: http.client.HTTPConnection) -> str | None:
+    """Where a person on this connection is sent to."""
+    connection.request("GET", f"/c/{LINK}", headers={"User-Agent": "Desktop"})
+    with connection.getresponse() as answer:
+        answer.read()
+        assert answer.status == 302
+        return answer.headers["Location"]
 
 
 def restart(product: Product, worker: int) -> None:

@@ -69,12 +69,14 @@ async def test_third_party_requests_are_answered_alike_the_second_time(tmp_path:
     assert differing == {}
 
 
-async def test_a_first_line_is_judged_whatever_is_known_of_the_rest(fast_edge: Edge) -> None:
+async def test_a_first_line_is_judged_whatever_is_known_of_the_rest(
+    fast_edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     requests = [request(line) for line in ODD_LINES]
-    fast_edge.lanes.remember = lambda head, caller: None  # type: ignore[method-assign]
+    monkeypatch.setattr(fast_edge.lanes, "remember", lambda *_: None)
     fresh = await asyncio.gather(*(all_said(fast_edge, raw) for raw in requests))
     assert not fast_edge.lanes.known
-    del fast_edge.lanes.remember
+    monkeypatch.undo()
     assert status_of(await exchange(fast_edge.port, request())) == 302
     known = await asyncio.gather(*(all_said(fast_edge, raw) for raw in requests))
     assert len(fast_edge.lanes.known) == 1

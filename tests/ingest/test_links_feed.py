@@ -119,10 +119,49 @@ async def test_without_postgres_the_disks_snapshot_serves(
     await second.end()
 
 
-@pytest.mark.parametrize("content", [b"", b"no number\n", b"7\nlink\t{broken\n", b"7\nlink\t{}\n"])
-async def test_a_torn_snapshot_is_left_aside(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "links.snapshot").write_bytes(content)
+async def test_a_torn_snapshot_is_left_aside(tmp_path: Path) -> None:
+    (tmp_path / "links.snapshot").write_bytes(b"7\nlink\t{broken\n")
     feed = Feed(tmp_path, "postgresql://touchline@127.0.0.1:1/nobody")
     feed.feed.load_snapshot()
     assert not feed.feed.read_once.is_set()
     assert feed.links.change == 0
+
+
+async def test_what_is_read_half_is_not_kept(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start would take it for all links, and answer 404 to the others."""
+    monkeypatch.setattr(links_feed, "PAGE_ROWS", 2)
+    monkeypatch.setattr(links_feed, "SAVE_EVERY_S", 0.05)
+    for number in range(6):
+        await put_link(connection, f"link-{number}")
+    feed = Feed(tmp_path, database_url)
+    put, seen = feed.links.put, []
+
+    def slowly(kind: str, change: int, body: bytes) -> None:
+        put(kind, change, body)
+        time.sleep(0.05)
+        seen.append((tmp_path / "links.snapshot").exists())
+
+    monkeypatch.setattr(feed.links, "put", slowly)
+    feed.start()
+    await soon((tmp_path / "links.snapshot").exists)
+    await feed.end()
+    assert seen == [False] * 7
+    again = Feed(tmp_path, "postgresql://touchline@127.0.0.1:1/nobody")
+    again.feed.load_snapshot()
+    assert len(again.links) == 6
+
+
+async def test_pages_follow_each_other_to_the_last_change(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links_feed, "PAGE_ROWS", 3)
+    for number in range(8):
+        await put_link(connection, f"link-{number}")
+    feed = Feed(tmp_path, database_url)
+    feed.start()
+    await soon(feed.feed.read_once.is_set)
+    assert [feed.links.link(f"link-{number}") is not None for number in range(8)] == [True] * 8
+    assert feed.links.app("app-1") is not None
+    await feed.end()

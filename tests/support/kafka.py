@@ -1,4 +1,4 @@
-"""Real Apache Kafka brokers for tests: one shared by the session, or three to break on purpose."""
+"""Real Apache Kafka brokers for tests: one shared by the session, or one or three to break on purpose."""
 
 from __future__ import annotations
 
@@ -267,6 +267,13 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
             return clusters[0]
 
         yield mended
+
+
+@pytest.fixture
+def lone_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """One broker of this test's own, to break."""
+    with running(tmp_path_factory.mktemp("kafka-1"), brokers=1) as cluster:
+        yield cluster
 
 
 @pytest.fixture

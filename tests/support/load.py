@@ -56,3 +56,11 @@ class Load:
         while len(self.acknowledged) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await asyncio.to_thread(act)
+
+    async def further(self, count: int) -> None:
+        """Return once so many more were acknowledged."""
+        await self.reached(len(self.acknowledged) + count, lambda: None)
+
+    def enough(self) -> None:
+        """Send no more."""
+        self._wanted = len(self.acknowledged)
