@@ -147,18 +147,20 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
     """The sender's words for S2S, the peer otherwise. Raises Refuse only for S2S:
     a person is redirected whatever the link says, and the hit is flagged."""
     caller, now_us = request.caller, request.now_us
-    facts = Facts(request.peer or None, caller.ua, caller.os, now_us, ["head"] if request.is_head else [])
+    flags = ["head"] if request.is_head else []
     if mode == "s2s":
-        for name in S2S_PARAMETERS:
-            if not values.get(name):
-                raise Refuse(f"missing_{name}", f"The parameter {name} is required for S2S requests.", name)
-        facts.ip = _device_ip(decode(values["device_ip"]))
-        facts.ua = ""  # it stands in the query, where the consumer reads it
-        facts.touched_us = _touch_time(decode(values["click_timestamp"]), now_us)
-    elif mode == "redirect" and "noredirect" in values:
-        _take_stated_facts(facts, values, now_us)
+        ip, ua, touched = values.get("device_ip"), values.get("device_ua"), values.get("click_timestamp")
+        if not (ip and ua and touched):
+            name = next(name for name in S2S_PARAMETERS if not values.get(name))
+            raise Refuse(f"missing_{name}", f"The parameter {name} is required for S2S requests.", name)
+        # the agent stands in the query, where the consumer reads it
+        facts = Facts(_device_ip(decode(ip)), "", caller.os, _touch_time(decode(touched), now_us), flags)
+    else:
+        facts = Facts(request.peer or None, caller.ua, caller.os, now_us, flags)
+        if mode == "redirect" and "noredirect" in values:
+            _take_stated_facts(facts, values, now_us)
     if facts.touched_us < now_us - LATE_US:
-        facts.flags.append("late")
+        flags.append("late")
     return facts
 
 

@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from schemas.ids import hour_of
+from schemas.ids import US_PER_HOUR
 from schemas.topics import Topic
 
 log = logging.getLogger(__name__)
 
 FLUSH_BYTES = 224 * 1024
-FLUSH_AFTER_S = 0.004
+FLUSH_AFTER_S = 0.005
 KAFKA_PATIENCE_S = 0.5
 WAITING_BYTES_MAX = 64 * 2**20
 
@@ -129,7 +129,7 @@ class Batcher:
 
         `received_us` is the time of receipt that the record's id carries: the tally counts by its hour.
         """
-        batch, hour = self._open, hour_of(received_us)
+        batch, hour = self._open, received_us // US_PER_HOUR
         if batch is None or batch.hour != hour:
             self.flush()  # a batch's tally is of one hour
             if self._sink.waiting_bytes > WAITING_BYTES_MAX:

@@ -5,7 +5,6 @@ Both lanes use it: the fast one, and aiohttp's handlers for whatever is unusual.
 
 import logging
 import time
-from collections import Counter
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -36,9 +35,9 @@ class Hits:
         self.links = links
         self.proxies = proxies
         self._recorder = recorder
-        self._taken: Counter[tuple[object, ...]] = Counter()
+        self._taken: dict[tuple[object, ...], int] = {}
         """(kind, mode) → hits"""
-        self._said: Counter[tuple[object, ...]] = Counter()
+        self._said: dict[tuple[object, ...], int] = {}
         """(status, reason) → answers"""
         meters.counted(metrics.HITS, self._taken)
         meters.counted(metrics.ANSWERS, self._said)
@@ -51,7 +50,8 @@ class Hits:
         hit = outcome.hit
         if hit is None:
             return self._take_reject(outcome, now_us)
-        self._taken[hit.kind, hit.mode] += 1
+        kind_and_mode = hit.kind, hit.mode
+        self._taken[kind_and_mode] = self._taken.get(kind_and_mode, 0) + 1
         batch = self._recorder.add(HITS, encode(hit), hit.link, now_us)
         return self.settle(outcome, None, durable=False) if batch is None else batch
 
@@ -85,12 +85,13 @@ class Hits:
 
     def say(self, said: Answer) -> Answer:
         """Count an answer."""
-        self._said[said.status, said.reason] += 1
+        self.count(said.status, said.reason)
         return said
 
     def count(self, status: int, reason: str) -> None:
         """Count an answer of whatever kind."""
-        self._said[status, reason] += 1
+        label = status, reason
+        self._said[label] = self._said.get(label, 0) + 1
 
 
 class HitHandler:

@@ -87,6 +87,13 @@ class Lane(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio's. Never raises."""
         self._active_s = self._lanes.loop.time()
+        if self._outcome is None and not self._buffer and not self._stuck:
+            try:
+                if self._serve_plain(data):
+                    return
+            except Exception:
+                self._give_up()
+                return
         self._buffer = self._buffer + data if self._buffer else data
         if self._outcome is not None or self._stuck:
             if len(self._buffer) > WAITING_BYTES_MAX and self._reading:
@@ -116,8 +123,7 @@ class Lane(asyncio.Protocol):
             while self._buffer and self._outcome is None and not self._stuck and self._take_one():
                 pass
         except Exception:
-            log.exception("a connection's bytes")
-            self.abort()
+            self._give_up()
             return
         if self._outcome is None and not self._transport.is_closing():
             if not self._reading and len(self._buffer) <= WAITING_BYTES_MAX:
@@ -280,6 +286,10 @@ class Lane(asyncio.Protocol):
         """While draining: nothing is open on this connection."""
         if self._outcome is None and not self._buffer:
             self._transport.close()
+
+    def _give_up(self) -> None:
+        log.exception("a connection's bytes")
+        self.abort()
 
     def abort(self) -> None:
         """At once."""
