@@ -35,6 +35,7 @@ class Hits:
         self.links = links
         self.proxies = proxies
         self._recorder = recorder
+        self._hits, self._rejects = recorder.batcher(HITS), recorder.batcher(REJECTS)
         self._taken: dict[tuple[object, ...], int] = {}
         """(kind, mode) → hits"""
         self._said: dict[tuple[object, ...], int] = {}
@@ -52,13 +53,13 @@ class Hits:
             return self._take_reject(outcome, now_us)
         kind_and_mode = hit.kind, hit.mode
         self._taken[kind_and_mode] = self._taken.get(kind_and_mode, 0) + 1
-        batch = self._recorder.add(HITS, encode(hit), hit.link, now_us)
+        batch = self._hits.add(encode(hit), hit.link, now_us)
         return self.settle(outcome, None, durable=False) if batch is None else batch
 
     def _take_reject(self, outcome: Outcome, now_us: int) -> Answer:
         # a 4xx promises nothing: the reject is written, but nobody waits for the disk
         reject = outcome.reject
-        kept = reject is None or self._recorder.add(REJECTS, encode(reject), reject.link, now_us) is not None
+        kept = reject is None or self._rejects.add(encode(reject), reject.link, now_us) is not None
         if not kept and outcome.patience == "machine":
             return self._refuse()
         return self.say(answer.of_outcome(outcome))

@@ -1,6 +1,7 @@
 """The listening socket of a worker, and how it lets its connections go."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -33,15 +34,23 @@ async def listening_socket(settings: Settings, listen_fd: int | None = None) -> 
         try:
             if inherited is None:
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
-                return socket.create_server((address, port), family=family, backlog=BACKLOG)
+                return _unpaced(socket.create_server((address, port), family=family, backlog=BACKLOG))
             inherited.set_inheritable(False)
             inherited.listen(BACKLOG)
-            return inherited
+            return _unpaced(inherited)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or loop.time() > deadline:
                 where = f"{address}:{port}"
                 raise ConfigError(f"cannot listen on {where} ({error.strerror}); set TOUCHLINE_EDGE_PORT") from None
             await asyncio.sleep(0.2)
+
+
+def _unpaced(listening: socket.socket) -> socket.socket:
+    """Its connections without BBR, many hosts' default: an answer is one segment, and BBR sets a timer for each."""
+    if hasattr(socket, "TCP_CONGESTION"):
+        with contextlib.suppress(OSError):  # a kernel that forbids the choice keeps its own
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+    return listening
 
 
 def last_answers(stop: asyncio.Event) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:

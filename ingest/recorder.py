@@ -67,9 +67,9 @@ class Recorder:
         seconds = self._durable_seconds.labels(topic)
         batch.released.add_done_callback(lambda _: seconds.observe(time.perf_counter() - flushed_at))
 
-    def add(self, topic: Topic, line: bytes, subject: str, received_us: int) -> Batch | None:
-        """The batch that holds the record now; None when too much waits already."""
-        return self._batchers[topic].add(line, subject, received_us)
+    def batcher(self, topic: Topic) -> Batcher:
+        """Where the topic's records go."""
+        return self._batchers[topic]
 
     async def durable_for_machine(self, *batches: Batch | None) -> bool:
         """Whether all became durable in time; a `False` is a 503 and counted as refused."""

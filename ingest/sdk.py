@@ -94,7 +94,8 @@ class SdkHandler:
         if not records:
             return True
         batches = [
-            self._recorder.add(CONVERSIONS, encode(record), record.app, received_us(record.id)) for record in records
+            self._recorder.batcher(CONVERSIONS).add(encode(record), record.app, received_us(record.id))
+            for record in records
         ]
         self._taken.labels("install" if isinstance(records[0], Install) else "event").inc(len(records))
         return await self._recorder.durable_for_machine(*dict.fromkeys(batches))

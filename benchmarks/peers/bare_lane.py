@@ -1,7 +1,7 @@
 """The least that acknowledges durably: aiohttp's C parser, one record of JSON, our batches and our journal, 204.
 
 No links, no rules, no limits, no counters, no second lane: what remains is what the edge would cost if it asked
-nothing. `python -m benchmarks.peers.bare_lane PORT`, with Touchline's settings in the environment.
+nothing. `python -m benchmarks.peers.bare_lane`, with Touchline's settings in the environment.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from benchmarks import kafka
 from benchmarks.plan import Cores
 from benchmarks.processes import Server, free_ports
 from ingest.answer import NO_CONTENT
+from ingest.listen import BACKLOG, listening_socket
 from ingest.recorder import MACHINE_PATIENCE_S, Recorder
 from process.metrics import Meters
 from schemas.codec import encode
@@ -37,7 +38,7 @@ class Lane(asyncio.Protocol):
     """One connection; whole heads only, as load programs send them."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+        self._hits = recorder.batcher(HITS)
         self._transport: asyncio.Transport | None = None
         loop = asyncio.get_running_loop()
         self._parser = HttpRequestParser(BaseProtocol(loop), loop, 2**16, max_line_size=32_768, max_field_size=32_768)
@@ -64,7 +65,7 @@ class Lane(asyncio.Protocol):
                 ua=message.headers.get("User-Agent", ""),
                 query=query,
             )
-            batch = self._recorder.add(HITS, encode(hit), path, now_us)
+            batch = self._hits.add(encode(hit), path, now_us)
             assert batch is not None, "too much waits"
             batch.wait(MACHINE_PATIENCE_S, self._answer)
 
@@ -74,13 +75,14 @@ class Lane(asyncio.Protocol):
             self._transport.write(ANSWER)
 
 
-async def serve(port: int) -> None:
+async def serve() -> None:
     """Until it is killed."""
-    recorder = Recorder(Settings.read(os.environ), 0, Meters())
+    settings = Settings.read(os.environ)
+    recorder = Recorder(settings, 0, Meters())
     recorder.open()
-    loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: Lane(recorder), "127.0.0.1", port, backlog=4096)
-    await listening.serve_forever()
+    listening = await listening_socket(settings)
+    server = await asyncio.get_running_loop().create_server(lambda: Lane(recorder), sock=listening, backlog=BACKLOG)
+    await server.serve_forever()
 
 
 @contextmanager
@@ -88,9 +90,9 @@ def running(folder: Path, cores: Cores, bootstrap: str | None) -> Iterator[tuple
     """The server and where it will listen; its journal goes to Kafka as the edge's does."""
     folder.mkdir()
     port, prefix = free_ports([0]), f"bench-bare-{secrets.token_hex(4)}."
-    argv = [sys.executable, "-m", "benchmarks.peers.bare_lane", str(port)]
+    argv = [sys.executable, "-m", "benchmarks.peers.bare_lane"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHLINE_")}
-    environment["TOUCHLINE_DATA"] = str(folder)
+    environment |= {"TOUCHLINE_DATA": str(folder), "TOUCHLINE_EDGE_PORT": str(port), "TOUCHLINE_BIND": "127.0.0.1"}
     if bootstrap is not None:
         environment |= {"TOUCHLINE_KAFKA": bootstrap, "TOUCHLINE_TOPIC_PREFIX": prefix}
         kafka.create(bootstrap, prefix, TOPICS)
@@ -103,4 +105,4 @@ def running(folder: Path, cores: Cores, bootstrap: str | None) -> Iterator[tuple
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve())
