@@ -7,6 +7,7 @@ delays the live tail. A batch may arrive twice: hit ids and tallies are counted 
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,9 @@ from schemas.journal import Position
 
 log = logging.getLogger(__name__)
 
-BACKLOG_BYTES = 4 * 2**20
+BACKLOG_BYTES = 2**20
+REST = 2.0
+"""After a stretch of the backlog, so many times as long as it took is left to the live traffic alone."""
 ACKED_MAX = 100_000
 RETRY_S = 0.5
 CLOSE_PATIENCE_S = 5.0
@@ -113,8 +116,10 @@ class Shipper:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            started = time.monotonic()
             try:
                 await self._ship_some()
+                await sleep_unless(self._stop, min(REST * (time.monotonic() - started), RETRY_S))
             except SendFailed as error:
                 if not self._backlog.away:
                     log.warning("%s: backlog not delivered (%s), trying again", self._topic, error)
