@@ -1,4 +1,4 @@
-"""`touchline bench edge|latency|pipeline|backlog`: load programs; each writes JSON and an HTML page."""
+"""`touchline bench edge|latency|pipeline|backlog|catch-up`: load programs; each writes JSON and an HTML page."""
 
 import importlib
 import resource
@@ -109,6 +109,18 @@ def backlog(
     _bench("backlog", lambda: Plan(duration, connections, 1, rate, None, None, kafka, None, scratch, results, hits))
 
 
+@bench.command()
+def catch_up(
+    kafka: Kafka = None,
+    connections: Connections = 512,
+    hits: Annotated[int, typer.Option(min=1, help="How many wait for the consumer.")] = 2_000_000,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """How fast one touches consumer stores the hits that wait for it, in the journal or in Kafka."""
+    _bench("catch_up", lambda: Plan(10, connections, 1, None, None, None, kafka, None, scratch, results, hits))
+
+
 def _bench(name: str, make_plan: Callable[[], Plan]) -> None:
     console = Console()
     if not console.is_terminal:
@@ -126,7 +138,7 @@ def _bench(name: str, make_plan: Callable[[], Plan]) -> None:
                 plan, lambda what, share: progress.update(task, description=what, completed=share)
             )
     except (BenchError, Missing, TouchlineError, PostgresError, TopicsError) as error:
-        sys.exit(f"touchline bench {name}: {error}")
+        sys.exit(f"touchline bench {name.replace('_', '-')}: {error}")
     written = report.write()
     report.print(console)
     for path in written:

@@ -48,7 +48,7 @@ def run(plan: Plan, step: Step) -> Report:
     with own.scratch(plan) as folder:
         report.measure_disk(folder)
         with own.edge(replace(plan, kafka=None), folder, cores) as deployment:
-            waiting = _fill(deployment, plan, folder, cores, report, step)
+            waiting = fill(deployment, plan, folder, cores, report, step)
         with own.edge(plan, folder, cores) as deployment:
             step(f"{waiting:,} hits wait, {rate:,} a second come", 0.5)
             row, beside = _beside_backlog(deployment, plan, cores, rate)
@@ -67,7 +67,7 @@ def run(plan: Plan, step: Step) -> Report:
     return report
 
 
-def _fill(deployment: Deployment, plan: Plan, folder: Path, cores: Cores, report: Report, step: Step) -> int:
+def fill(deployment: Deployment, plan: Plan, folder: Path, cores: Cores, report: Report, step: Step) -> int:
     """Hits that wait."""
     waiting = 0
     for _ in range(FILL_ROUNDS_MAX):

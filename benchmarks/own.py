@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
@@ -24,6 +24,9 @@ from deploy.kafka_log import prepare
 from deploy.migrate import migrate
 from deploy.postgres import Postgres
 from process.postgres import connect
+from schemas import journal
+from schemas.codec import decode_tally
+from schemas.events import Tally
 from schemas.ports import PORTS
 from schemas.settings import Settings
 from schemas.topics import TOPICS
@@ -55,6 +58,8 @@ class Deployment:
     links: list[str]
     pid: int | None = None
     settings: Settings | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    """What another process of ours needs, to belong to it."""
 
     @classmethod
     def running(cls, plan: Plan) -> "Deployment":
@@ -85,7 +90,7 @@ def edge(plan: Plan, folder: Path, cores: Cores) -> Iterator[Deployment]:
         asyncio.run(_furnish(settings))
         server = stack.enter_context(Server(command("edge"), folder / "edge.log", cores=cores.server, env=environment))
         server.until(lambda: _ready(settings, ["edge"]), "touchline edge")
-        yield _deployment(settings, server.pid)
+        yield _deployment(settings, server.pid, environment)
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def product(plan: Plan, folder: Path) -> Iterator[Deployment]:
         stack.callback(_delete_topics, settings)
         server = stack.enter_context(Server([*command("up"), "--demo"], folder / "up.log", env=environment))
         server.until(lambda: _ready(settings, ["edge", *READERS]), "touchline up --demo")
-        yield _deployment(settings, server.pid)
+        yield _deployment(settings, server.pid, environment)
 
 
 def roles(supervisor: int, settings: Settings) -> dict[str, list[int]]:
@@ -108,9 +113,30 @@ def roles(supervisor: int, settings: Settings) -> dict[str, list[int]]:
         if at is not None:
             role = next((word for word in words[at + 1 :] if word != "consume"), "")
             found.setdefault(role, []).append(pid)
-    pid_file = settings.own_postgres() / "cluster" / "postmaster.pid"
-    found["postgres"] = [int(pid_file.read_text().split("\n", 1)[0])]
+    found["postgres"] = [postmaster(settings)]
     return found
+
+
+def postmaster(settings: Settings) -> int:
+    """Process id of the own PostgreSQL."""
+    pid_file = settings.own_postgres() / "cluster" / "postmaster.pid"
+    return int(pid_file.read_text().split("\n", 1)[0])
+
+
+def hits_of(folder: Path) -> int:
+    """All that a journal of hits has counted."""
+    end = journal.read_end(folder)
+    if end is None:
+        return 0
+    counted, at = 0, journal.START
+    while frames := journal.read_frames(folder, at, end=end.position, bytes_max=16 * 2**20)[0]:
+        at = frames[-1].next
+        counted += sum(count for frame in frames for _, _, count in _tally(frame.payload).counts)
+    return counted
+
+
+def _tally(payload: bytes) -> Tally:
+    return decode_tally(payload.rpartition(b"\n")[2])
 
 
 def status_of(url: str, request: bytes) -> int:
@@ -155,8 +181,9 @@ def _mix_links() -> list[str]:
     return [f"bench-{n}" for n in range(MIX_LINKS)]
 
 
-def _deployment(settings: Settings, pid: int) -> Deployment:
-    return Deployment(f"http://127.0.0.1:{settings.edge_port}", LINK, MACRO_LINK, _mix_links(), pid, settings)
+def _deployment(settings: Settings, pid: int, environment: dict[str, str]) -> Deployment:
+    url = f"http://127.0.0.1:{settings.edge_port}"
+    return Deployment(url, LINK, MACRO_LINK, _mix_links(), pid, settings, environment)
 
 
 def _ready(settings: Settings, wanted: list[str]) -> bool:

@@ -155,6 +155,14 @@ def test_a_backlog_is_shipped_beside_live_traffic(tmp_path: Path, kafka: str, no
     assert len(beside["p99_ms_by_second"]) == len(alone["p99_ms_by_second"]) == 4
 
 
+def test_a_consumer_catches_up_with_all_that_waits(tmp_path: Path, nothing_installed: str) -> None:
+    facts = bench(tmp_path / "results", "catch-up", "--hits", "500", *FEW, path=nothing_installed)
+
+    (row,) = facts["rows"]
+    assert row["waiting"] >= 500
+    assert row["touches_us"] > 0 and row["postgres_us"] > 0
+
+
 def test_a_target_needs_a_link(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "bench", "edge", "--target", "http://127.0.0.1:9"],
