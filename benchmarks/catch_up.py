@@ -70,7 +70,8 @@ def _consume(deployment: Deployment, folder: Path, cores: Cores) -> dict[str, ob
         return {
             "waiting": waiting,
             "seconds": seconds,
-            "rows_per_s": (stored - started_at[1]) / seconds,
+            # few hits are stored between two looks
+            "rows_per_s": (stored - started_at[1]) / seconds if seconds else None,
             "touches_us": cpu_s(server.pid) * 1e6 / stored,
             "postgres_us": (cpu_s(postgres) - before) * 1e6 / stored,
         }
