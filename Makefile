@@ -44,7 +44,7 @@ types: $(VENV)/tests
 imports: $(VENV)/tests
 	$(BIN)/lint-imports
 
-# A short form of the three, five minutes or so; `touchline bench --help` has the long one.
+# A short form of the first three, four minutes or so; `touchline bench --help` has the long one.
 bench: $(VENV)/product
 	$(BIN)/touchline bench edge --duration 9 --rounds 3
 	$(BIN)/touchline bench latency --duration 10
