@@ -5,13 +5,15 @@ from hashlib import sha256
 from typing import Annotated, Any, get_args
 
 import asyncpg
+import msgspec
 import orjson
 import typer
 
 from console.link_form import checked_app_id, checked_fallback, checked_text
 from console.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
-from schemas.errors import TouchlineError
+from schemas.errors import ConfigError, TouchlineError
 from schemas.links import KeyKind
+from schemas.rules import DEFAULT, PRESETS, name_of, parse_rules, stored_rules
 from schemas.sql import load
 
 LIST_MAX = 10_000
@@ -110,6 +112,54 @@ def show(app: AppId, json: Json = False) -> None:
     lines = [("app", one["id"]), ("title", one["title"]), ("fallback", one["fallback_url"])]
     page().print(facts_lines([*lines, ("created", one["created_at"])]))
     page().print(table(("key", "title", "created"), [(k["kind"], k["title"], k["created_at"]) for k in one["keys"]]))
+
+
+@apps.command("rules", cls=Command)
+def rules(
+    app: AppId,
+    preset: Annotated[str | None, typer.Option(help=f"Hold to these from now on: {', '.join(PRESETS)}.")] = None,
+    file: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            help='Or to those of a file: [{"method": "identifier", "touch_kind": "click", "window_hours": 168}, …]'
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Which touches count for an app's installs, the most certain first; with an option, change it.
+
+    Every version is kept, and a decision names the one it was made by. A change holds for installs decided from now on.
+    """
+    if preset is not None and file is not None:
+        raise ConfigError("--preset and --file are two ways to say the rules: give one")
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"--preset {preset!r} is not known; there are {', '.join(PRESETS)}")
+    new = parse_rules(file.read()) if file is not None else PRESETS[preset] if preset is not None else None
+
+    async def work(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        async with connection.transaction():
+            if await connection.fetchrow(load("manage")["app"], app) is None:
+                raise no_such_app(app)
+            if new is not None:
+                await connection.execute(load("manage")["put_rules"], app, preset, msgspec.json.encode(new).decode())
+            versions: list[asyncpg.Record] = await connection.fetch(load("manage")["rules"], app)
+            return versions
+
+    _print_rules(app, with_postgres(work), json=json)
+
+
+def _print_rules(app: str, versions: list[asyncpg.Record], *, json: bool) -> None:
+    latest = versions[0] if versions else None
+    holds = stored_rules(latest["rules"]) if latest is not None else DEFAULT.rules
+    name = name_of(app, latest["version"]) if latest is not None else DEFAULT.name
+    preset = latest["preset"] if latest is not None else "touchline"
+    if json:
+        print_json({"app": app, "name": name, "preset": preset, "rules": msgspec.to_builtins(holds)})
+        return
+    since = f"since {latest['created_at']:%Y-%m-%d %H:%M} UTC" if latest is not None else "of apps without their own"
+    page().print(f"{name}, {f'preset {preset}' if preset else 'rules of your own'}, {since}:\n")
+    rows = [(n, rule.method, rule.touch_kind, f"{rule.window_hours} h") for n, rule in enumerate(holds, 1)]
+    page().print(table(("order", "method", "touches", "window"), rows))
 
 
 def no_such_app(app: str) -> TouchlineError:

@@ -7,10 +7,11 @@ import asyncpg
 import msgspec
 
 from consumers.attribution.facts import Candidate, Conversion, Probe, probes
-from consumers.attribution.rules import CLOCK_SKEW_MS, WINDOW_MS_MAX
+from consumers.attribution.rules import CLOCK_SKEW_MS
 from schemas.addresses import parse_address
 from schemas.identifiers import device_ids
 from schemas.ids import floor_id
+from schemas.rules import RuleSet
 from schemas.sql import load
 
 PER_KEY_FIRST = 50
@@ -21,13 +22,13 @@ _US = timedelta(microseconds=1)
 
 
 async def read_candidates(
-    connection: asyncpg.Connection, conversions: Sequence[Conversion], *, per_key: int
+    connection: asyncpg.Connection, conversions: Sequence[Conversion], rules: Sequence[RuleSet], *, per_key: int
 ) -> tuple[list[list[Candidate]], list[bool]]:
-    """Per install its candidates, the latest first, and whether a key had more than `per_key` of them."""
+    """Per install its candidates by its app's rules, the latest first, and whether a key had more than `per_key`."""
     asked: list[tuple[int, str, str, int, str, datetime]] = []
     named: list[tuple[int, str]] = []
-    for number, one in enumerate(conversions):
-        asked += [(number, *_asked(one, probe)) for probe in probes(one)]
+    for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
+        asked += [(number, *_asked(one, probe, its.window_ms_max)) for probe in probes(one, its.rules)]
         named += [(number, touch_id) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
@@ -38,8 +39,8 @@ async def read_candidates(
     return _sorted_out(rows, len(conversions), per_key)
 
 
-def _asked(one: Conversion, probe: Probe) -> tuple[str, str, int, str, datetime]:
-    floor = floor_id(one.at_us - WINDOW_MS_MAX * 1000 - CLOCK_SKEW_MS * 1000)
+def _asked(one: Conversion, probe: Probe, window_ms: int) -> tuple[str, str, int, str, datetime]:
+    floor = floor_id(one.at_us - window_ms * 1000 - CLOCK_SKEW_MS * 1000)
     top = _EPOCH + (one.at_us + CLOCK_SKEW_MS * 1000) * _US
     return probe.method, probe.column, probe.key, floor, top
 

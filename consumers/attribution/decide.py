@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from consumers.attribution.facts import Candidate, Conversion
 from consumers.attribution.fingerprint import confidence, differs
-from consumers.attribution.rules import CLOCK_SKEW_MS, RULES, Rule
+from consumers.attribution.rules import CLOCK_SKEW_MS
 from schemas.identifiers import same_device
 from schemas.reasons import LOST, WON
+from schemas.rules import DEFAULT, Rule
 
 
 class Verdict(NamedTuple):
@@ -32,7 +33,7 @@ class Decision(NamedTuple):
     verdicts: list[Verdict]
 
 
-def decide(conversion: Conversion, candidates: Sequence[Candidate], rules: Sequence[Rule] = RULES) -> Decision:
+def decide(conversion: Conversion, candidates: Sequence[Candidate], rules: Sequence[Rule] = DEFAULT.rules) -> Decision:
     """The first rule that a standing candidate meets decides; within it the latest (touched, id) wins."""
     falls = {index: why_it_falls(conversion, one, rules) for index, one in enumerate(candidates)}
     standing = [one for index, one in enumerate(candidates) if falls[index] is None]

@@ -2,11 +2,14 @@
 
 1. an install and its keys are committed with its position (the handler);
 2. then the ends of the hits' log are read: its barrier;
-3. it is decided once `touches` has passed the barrier. Lag is waited for, never timed out.
+3. it is decided once `touches` has passed the barrier. Lag is waited for, never timed out;
+4. touches that are stored later mark the installs that look for them;
+5. marked installs are decided again; what changed is a decision with a higher number.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 import asyncpg
@@ -16,14 +19,14 @@ from aiokafka.errors import KafkaError
 from consumers.attribution.candidates import PER_KEY_FIRST, PER_KEY_MAX, read_candidates
 from consumers.attribution.decide import Decision, decide
 from consumers.attribution.facts import Conversion, conversion
-from consumers.attribution.rules import RULES_NAME
 from consumers.sources import Partition, Source
 from process.life import sleep_unless
 from process.metrics import Meters
 from process.postgres import patiently
 from schemas import metrics
 from schemas.events import Device, Install, Referrer
-from schemas.ids import received_us
+from schemas.ids import floor_id, received_us
+from schemas.rules import AGAIN_WITHIN_US, DEFAULT, RuleSet, name_of, stored_rules
 from schemas.sql import load
 
 log = logging.getLogger(__name__)
@@ -63,7 +66,8 @@ class Decider:
         raised = await self._raise_barrier()
         passed = await self._pass_barriers()
         decided = await self._decide_ready()
-        return raised or passed or decided > 0
+        again = await self._decide_again()
+        return raised or passed or decided > 0 or again > 0
 
     async def _renew_barriers(self) -> bool:
         """Barriers left by an earlier process may speak of a log that nobody reads any more."""
@@ -99,30 +103,57 @@ class Decider:
             if not rows:
                 return 0
             conversions = [_conversion(row) for row in rows]
-            decisions = await _decide_all(connection, conversions)
-            values = [_values(*pair) for pair in zip(conversions, decisions, strict=True)]
-            await connection.execute(load("conversions")["decide"], *zip(*values, strict=True))
+            decisions = await _decide_and_keep(connection, conversions)
             await connection.execute(load("conversions")["mark_decided"], [row["id"] for row in rows])
         for decision in decisions:
             self._decisions.labels(decision.method).inc()
+        return len(rows)
+
+    async def _decide_again(self) -> int:
+        """Those that touches have marked since: a touch may arrive after the install it caused."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(load("conversions")["take_marked"], DECIDED_AT_ONCE)
+            if rows:
+                await connection.execute(load("conversions")["unmark"], [row["id"] for row in rows])
+                await _decide_and_keep(connection, [_conversion(row) for row in rows])
         return len(rows)
 
     async def _tidy_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._tidied_at > TIDY_EVERY_S:
             await self._pool.execute(load("conversions")["forget_barriers"])
+            too_old = floor_id(time.time_ns() // 1000 - AGAIN_WITHIN_US)
+            await self._pool.execute(load("conversions")["forget_marks"], too_old)
             self._tidied_at = now
             self._waiting.set(await self._pool.fetchval(load("conversions")["waiting"]))
 
 
-async def _decide_all(connection: asyncpg.Connection, conversions: list[Conversion]) -> list[Decision]:
+async def _decide_and_keep(connection: asyncpg.Connection, conversions: list[Conversion]) -> list[Decision]:
+    rules = await _rules_of(connection, conversions)
+    decisions = await _decide_all(connection, conversions, rules)
+    values = [_values(*all_of) for all_of in zip(conversions, decisions, rules, strict=True)]
+    await connection.execute(load("conversions")["decide"], *zip(*values, strict=True))
+    return decisions
+
+
+async def _rules_of(connection: asyncpg.Connection, conversions: list[Conversion]) -> list[RuleSet]:
+    """The rules that hold for each now: its app's latest, else the default."""
+    rows = await connection.fetch(load("conversions")["rules"], sorted({one.app for one in conversions}))
+    own = {row["app"]: RuleSet(name_of(row["app"], row["version"]), stored_rules(row["rules"])) for row in rows}
+    return [own.get(one.app, DEFAULT) for one in conversions]
+
+
+async def _decide_all(
+    connection: asyncpg.Connection, conversions: list[Conversion], rules: list[RuleSet]
+) -> list[Decision]:
     """Most keys hold a few touches; where a full page of them fell, more are read."""
-    candidates, full = await read_candidates(connection, conversions, per_key=PER_KEY_FIRST)
-    decisions = [decide(*pair) for pair in zip(conversions, candidates, strict=True)]
+    candidates, full = await read_candidates(connection, conversions, rules, per_key=PER_KEY_FIRST)
+    decisions = [decide(one, found, its.rules) for one, found, its in zip(conversions, candidates, rules, strict=True)]
     for number, decision in enumerate(decisions):
         if full[number] and decision.winner is None:
-            more, _ = await read_candidates(connection, [conversions[number]], per_key=PER_KEY_MAX)
-            decisions[number] = decide(conversions[number], more[0])
+            one, its = conversions[number], rules[number]
+            more, _ = await read_candidates(connection, [one], [its], per_key=PER_KEY_MAX)
+            decisions[number] = decide(one, more[0], its.rules)
     return decisions
 
 
@@ -144,7 +175,7 @@ def _conversion(row: asyncpg.Record) -> Conversion:
     return conversion(install, received_us(install_id))
 
 
-def _values(one: Conversion, decision: Decision) -> tuple[object, ...]:
+def _values(one: Conversion, decision: Decision, rules: RuleSet) -> tuple[object, ...]:
     winner = decision.winner
     candidates = [
         {
@@ -170,7 +201,7 @@ def _values(one: Conversion, decision: Decision) -> tuple[object, ...]:
         (winner.click_id or winner.external_click_id) if winner else None,
         decision.confidence,
         msgspec.json.encode(candidates).decode(),
-        RULES_NAME,
+        rules.name,
     )
 
 

@@ -1,14 +1,16 @@
 """What a decision looks at: the conversion's side and the touch's side, as plain values. Pure."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from consumers.attribution.rules import INSTALLED_BEFORE_MS, Method
+from consumers.attribution.rules import INSTALLED_BEFORE_MS
 from schemas import keys
 from schemas.addresses import Network, parse_address, probe_networks
 from schemas.devices import OTHER, normal_os
 from schemas.events import Install, TouchKind
 from schemas.identifiers import DeviceId, device_ids, is_no_id, probed_digests
 from schemas.query import decode, parse_query
+from schemas.rules import Method, Rule
 
 CLICK_ID_NAMES = ("touchline_click_id", "appmetrica_click_id", "ym_tracking_id", "adjust_external_click_id")
 """Names under which a Google Play referrer carries the ad network's click id."""
@@ -109,23 +111,43 @@ def is_touch_id(text: str) -> bool:
     return len(text) == 36 and text.count("-") == 4 and all(c in "0123456789abcdefABCDEF-" for c in text)
 
 
-def probes(facts: Conversion) -> list[Probe]:
-    """Every key under which a touch of this device could stand, without repetition."""
+def probes(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Probe]:
+    """Every key under which a touch of this device could stand, without repetition; only those these rules look at."""
+    wanted = None if rules is None else {(rule.method, rule.touch_kind) for rule in rules}
     found: list[Probe] = []
     for touch in TOUCH_KINDS:
-        for one in facts.ids:
-            for column, digests in zip(("device_sha1_key", "device_md5_key"), probed_digests(one), strict=True):
-                for digest in digests:
-                    key = keys.device_key(facts.app, touch, one.kind, digest)
-                    found += [Probe("identifier", column, key), Probe("identifier", "more", key)]
-        if touch == "impression":
-            continue  # no store tells an impression's id, and views by fingerprint are off
-        for click_id in sorted(facts.click_ids):
-            key = keys.click_id_key(facts.app, touch, click_id)
-            found += [Probe("referrer", "click_key", key), Probe("referrer", "external_click_key", key)]
-        if facts.network is not None and facts.os != OTHER:
-            found += [
-                Probe("fingerprint", "print_key", keys.print_key(facts.app, touch, facts.os, network))
-                for network in probe_networks(facts.network)
-            ]
+        for method, make in _PROBES.items():
+            if wanted is None or (method, touch) in wanted:
+                found += make(facts, touch)
     return list(dict.fromkeys(found))
+
+
+def _by_identifier(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
+    for one in facts.ids:
+        for column, digests in zip(("device_sha1_key", "device_md5_key"), probed_digests(one), strict=True):
+            for digest in digests:
+                key = keys.device_key(facts.app, touch, one.kind, digest)
+                yield Probe("identifier", column, key)
+                yield Probe("identifier", "more", key)
+
+
+def _by_referrer(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
+    if touch == "impression":
+        return  # no store tells which view led to an install
+    for click_id in sorted(facts.click_ids):
+        key = keys.click_id_key(facts.app, touch, click_id)
+        yield Probe("referrer", "click_key", key)
+        yield Probe("referrer", "external_click_key", key)
+
+
+def _by_print(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
+    if facts.network is not None and facts.os != OTHER:
+        for network in probe_networks(facts.network):
+            yield Probe("fingerprint", "print_key", keys.print_key(facts.app, touch, facts.os, network))
+
+
+_PROBES: dict[Method, Callable[[Conversion, TouchKind], Iterator[Probe]]] = {
+    "identifier": _by_identifier,
+    "referrer": _by_referrer,
+    "fingerprint": _by_print,
+}

@@ -1,10 +1,4 @@
-"""The rules of attribution, as data. The field's words; the first rule that finds a touch decides."""
-
-from typing import Literal, NamedTuple
-
-from schemas.events import TouchKind
-
-Method = Literal["identifier", "referrer", "fingerprint"]
+"""How far clocks are trusted; the rules themselves are data of each app (`schemas/rules.py`)."""
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -14,25 +8,3 @@ CLOCK_SKEW_MS = 300_000
 
 INSTALLED_BEFORE_MS = 24 * HOUR_MS
 """The device's own time of install counts when it is up to this long before the receipt."""
-
-
-class Rule(NamedTuple):
-    """A method that counts touches of one kind within a look-back window."""
-
-    method: Method
-    touch_kind: TouchKind
-    window_ms: int
-
-
-RULES: tuple[Rule, ...] = (
-    Rule("identifier", "click", 7 * DAY_MS),
-    Rule("referrer", "click", 7 * DAY_MS),
-    Rule("fingerprint", "click", 24 * HOUR_MS),
-    Rule("identifier", "impression", 24 * HOUR_MS),
-)
-"""Most certain first. Views by fingerprint are off, views never carry a referrer."""
-
-RULES_NAME = "default-1"
-"""Kept with every decision."""
-
-WINDOW_MS_MAX = max(rule.window_ms for rule in RULES)

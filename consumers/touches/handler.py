@@ -1,5 +1,6 @@
 """The touches consumer: hits → rows of `touches`."""
 
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 import asyncpg
@@ -12,7 +13,8 @@ from consumers.touches.country import Countries
 from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
-from schemas.ids import received_us
+from schemas.ids import floor_id, received_us
+from schemas.rules import AGAIN_WITHIN_US
 from schemas.sql import load
 
 
@@ -20,6 +22,7 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
     """A row as COPY takes it, its owners left out, and the keys of further identifiers."""
 
     copied: bytes
+    keys: tuple[int | None, ...]
     more_keys: list[int]
     touched_us: int
 
@@ -46,7 +49,7 @@ class TouchesHandler:
             copied = copying.row(touch.values)
         except ValueError as error:
             raise DeadLetter("database_refused", str(error), record_id=hit.id, subject=hit.link) from None
-        return Row(record, hit.id, hit.link, Touch(copied, touch.more_keys, touch.touched_us))
+        return Row(record, hit.id, hit.link, Touch(copied, touch.values[-5:], touch.more_keys, touch.touched_us))
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
         """COPY into the table; when a hit stands there already, all by way of the stage, which skips it."""
@@ -66,7 +69,19 @@ class TouchesHandler:
         more = [(key, row.value.touched_us, row.id) for row in new for key in row.value.more_keys]
         if more:
             await connection.execute(load("touches")["more_keys"], *zip(*more, strict=True))
+        await _mark(connection, rows)
         return Stored(stored, [])
+
+
+async def _mark(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    """Installs that looked for one of these touches before it stood here are decided again.
+
+    An install that is not committed yet is not seen here, but its barrier lies behind these rows.
+    """
+    keys = {key for row in rows for key in row.value.keys if key is not None}
+    keys.update(key for row in rows for key in row.value.more_keys)
+    since = floor_id(time.time_ns() // 1000 - AGAIN_WITHIN_US)
+    await connection.execute(load("touches")["mark"], list(keys), since)
 
 
 async def _owners(connection: asyncpg.Connection, links: set[str]) -> dict[str, bytes]:

@@ -81,6 +81,10 @@ ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
 -- How many installs wait.
 SELECT count(*) FROM installs WHERE NOT decided;
 
+-- name: rules
+-- The rules that hold for apps; those without any of their own are missing.
+SELECT DISTINCT ON (app) app, version, rules FROM app_rules WHERE app = ANY($1::text[]) ORDER BY app, version DESC;
+
 -- name: candidates
 -- Touches under the keys of installs: (install's number, method, column, key, floor of ids, latest touched_at).
 -- Each column has its own index, so each has its own branch. $7: at most so many per key.
@@ -124,16 +128,31 @@ SELECT n.number, 'referrer' AS method, 'id' AS col, 0::bigint AS key, t.id, t.ki
        t.ua, t.flags
 FROM unnest($1::int[], $2::uuid[]) AS n (number, id) JOIN touches t ON t.id = n.id;
 
+-- name: take_marked
+-- Decided installs that a later touch concerns; those another process decides are left to it.
+SELECT i.* FROM installs i WHERE i.decided AND i.id IN (SELECT install FROM marks)
+ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
+
+-- name: unmark
+-- Before their candidates are read: whatever marks them from here on is seen next time.
+DELETE FROM marks WHERE install = ANY($1::uuid[]);
+
+-- name: forget_marks
+-- Of installs that came too long ago to be decided again.
+DELETE FROM marks WHERE install < $1;
+
 -- name: decide
--- Decisions with their candidates; a later decision of an install has a higher number.
+-- Decisions with their candidates. A later decision of an install has a higher number; an equal one is none.
 INSERT INTO decisions (install, number, method, touch, touch_kind, link, campaign, partner, click_id,
                        confidence, candidates, rules)
-SELECT d.install, coalesce((SELECT max(number) FROM decisions o WHERE o.install = d.install), 0) + 1,
+SELECT d.install, coalesce(o.number, 0) + 1,
        d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
        d.candidates::jsonb, d.rules
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::float8[], $10::text[], $11::text[])
-    AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, rules);
+    AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, rules)
+LEFT JOIN LATERAL (SELECT * FROM decisions o WHERE o.install = d.install ORDER BY o.number DESC LIMIT 1) o ON true
+WHERE (o.method, o.touch, o.candidates) IS DISTINCT FROM (d.method, d.touch, d.candidates::jsonb);
 
 -- name: mark_decided
 -- They wait no longer.

@@ -51,3 +51,13 @@ UPDATE links SET paused = $2 WHERE id = $1 AND deleted_at IS NULL RETURNING id;
 -- name: delete_link
 -- The row stays: its touches and reports name it, and its address still leads to the fallback.
 UPDATE links SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id;
+
+-- name: rules
+-- Every version of an app's rules, the latest first.
+SELECT version, preset, rules, created_at FROM app_rules WHERE app = $1 ORDER BY version DESC;
+
+-- name: put_rules
+-- The next version of an app's rules; two at once: one of them fails on the key.
+INSERT INTO app_rules (app, version, preset, rules)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3::text::jsonb FROM app_rules WHERE app = $1
+RETURNING version;

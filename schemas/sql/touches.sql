@@ -31,3 +31,8 @@ ORDER BY c.relname;
 -- name: lock_partitions
 -- One process at a time makes partitions.
 SELECT pg_advisory_xact_lock(7406002);
+
+-- name: mark
+-- Installs received since $2 that look for one of these keys are decided again.
+INSERT INTO marks (install)
+SELECT DISTINCT install FROM conversion_keys WHERE key = ANY($1::bigint[]) AND install >= $2;

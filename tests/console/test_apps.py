@@ -1,4 +1,6 @@
+import json
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,12 @@ def test_apps_are_listed(console: Console) -> None:
         (["key", "game", "--kind", "sdk"], 1, "touchline app key: app 'game' does not exist"),
         (["key", "shop", "--kind", "none"], 2, "touchline app key: Invalid value for '--kind'"),
         (["show", "game"], 1, "touchline app show: app 'game' does not exist"),
+        (["rules", "game"], 1, "touchline app rules: app 'game' does not exist"),
+        (
+            ["rules", "shop", "--preset", "x"],
+            2,
+            "touchline app rules: --preset 'x' is not known; there are ",
+        ),
         (["show", "shop", "--nonsense"], 2, "touchline app show: No such option: --nonsense"),
     ],
 )
@@ -77,3 +85,31 @@ def test_no_postgres_is_a_sentence(console: Console) -> None:
 def test_a_database_without_tables_says_what_to_run(console: Console) -> None:
     console.sql("DROP TABLE app_keys")
     assert "`touchline migrate`" in console.refusal("app", "list", code=1)
+
+
+def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Console, tmp_path: Path) -> None:
+    console.run("app", "create", "shop")
+    assert console.facts("app", "rules", "shop")["name"] == "default-1"
+    adjust = console.facts("app", "rules", "shop", "--preset", "adjust")
+    assert (adjust["name"], adjust["preset"], len(adjust["rules"])) == ("shop-1", "adjust", 4)
+    own = [{"method": "fingerprint", "touch_kind": "click", "window_hours": 48}]
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps(own))
+    changed = console.facts("app", "rules", "shop", "--file", str(path))
+    assert (changed["name"], changed["preset"], changed["rules"]) == ("shop-2", None, own)
+    assert console.facts("app", "rules", "shop") == changed
+    page = console.run("app", "rules", "shop").stdout
+    assert "shop-2, rules of your own, since" in page
+    assert "48 h" in page
+    assert console.sql("SELECT version, preset FROM app_rules ORDER BY version") == [(1, "adjust"), (2, None)]
+
+
+def test_rules_that_are_wrong_change_nothing(console: Console, tmp_path: Path) -> None:
+    console.run("app", "create", "shop")
+    path = tmp_path / "rules.json"
+    path.write_text('[{"method": "fingerprint", "touch_kind": "click", "window_hours": 200}]')
+    failed = console.run("app", "rules", "shop", "--file", str(path), code=2)
+    assert "rules[0].window_hours is 200; fingerprint takes 1 to 168 hours" in failed.stderr
+    both = console.run("app", "rules", "shop", "--file", str(path), "--preset", "adjust", code=2)
+    assert "--preset and --file" in both.stderr
+    assert console.sql("SELECT count(*) FROM app_rules") == [(0,)]

@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from consumers.attribution.facts import CLICK_ID_NAMES
-from consumers.attribution.rules import Method
 from ingest.accept import S2S_PARAMETERS
 from ingest.bodies import DeviceBody, EventBody, InstallBody
 from schemas.events import RESERVED_EVENTS
 from schemas.identifiers import ALIASES
+from schemas.rules import Method
 from tests.docs.kotlin_compiler import run_kotlin
 from tests.docs.troubled_edge import in_front_of
 from tests.support.maven import java, needed

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate
 
-from consumers.attribution.rules import Method
 from deploy.demo import LINK
 from ingest.accept import S2S_PARAMETERS, Form
 from ingest.app import make_app
@@ -18,6 +17,7 @@ from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, Reve
 from ingest.hits import form_and_link
 from schemas.events import RESERVED_EVENTS, Referrer
 from schemas.identifiers import KINDS
+from schemas.rules import Method
 from tests.docs.document import (
     ANYWHERE,
     DOCUMENT,

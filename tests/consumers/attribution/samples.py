@@ -3,10 +3,10 @@
 from typing import Any
 
 from consumers.attribution.facts import Candidate, Conversion
-from consumers.attribution.rules import Method
 from schemas.addresses import parse_address
 from schemas.events import TouchKind
 from schemas.identifiers import DeviceId
+from schemas.rules import Method
 
 AT_US = 1_767_225_600_000_000
 SECOND_US = 1_000_000

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from consumers.attribution.decide import Decision, decide
 from consumers.attribution.facts import Candidate
-from consumers.attribution.rules import DAY_MS, HOUR_MS, RULES, Method, Rule
 from schemas.events import TouchKind
 from schemas.identifiers import DeviceId, md5, sha1
 from schemas.reasons import LOST, SENTENCES, WON
+from schemas.rules import DEFAULT, Method, Rule
 from tests.consumers.attribution.samples import AT_US, DAY_US, GAID, HOUR_US, MINUTE_US, SECOND_US, install, touch
 
 SKEW_US = 5 * MINUTE_US
@@ -39,7 +39,7 @@ def reason_for(one: Candidate, **of_install: Any) -> str:
 
 
 def test_the_default_rules_are_those_of_the_design() -> None:
-    assert [(rule.method, rule.touch_kind, rule.window_ms * MS_US) for rule in RULES] == WINDOWS
+    assert [(rule.method, rule.touch_kind, rule.window_ms * MS_US) for rule in DEFAULT.rules] == WINDOWS
 
 
 def test_nothing_found_is_organic() -> None:
@@ -219,9 +219,9 @@ def test_ages_are_whole_seconds_and_never_negative() -> None:
 
 def test_the_rules_are_data() -> None:
     view, click = touch("identifier", "impression"), touch("identifier", number=2)
-    turned = (Rule("identifier", "impression", DAY_MS), Rule("identifier", "click", HOUR_MS))
+    turned = (Rule("identifier", "impression", 24), Rule("identifier", "click", 24))
     assert decide(install(), [view, click], turned).winner == view
-    prints = (Rule("fingerprint", "impression", HOUR_MS),)
+    prints = (Rule("fingerprint", "impression", 1),)
     one = touch("fingerprint", "impression")
     decision = decide(install(), [one, click], prints)
     assert decision.winner == one

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 import asyncpg
+import msgspec
 import pytest
 
 from consumers.attribution.decider import Decider
@@ -12,11 +13,14 @@ from consumers.attribution.handler import ConversionsHandler
 from consumers.runner import Row
 from consumers.sources import Chunk, Partition, Record
 from consumers.touches.country import open_countries
+from consumers.touches.handler import TouchesHandler
 from process.metrics import Meters
+from schemas.codec import encode
 from schemas.events import Device, Install
 from schemas.ids import new_id
-from tests.support.logs import pool_of
+from tests.support.logs import hits, pool_of
 
+GAID = "38400000-8cf0-11bd-b23e-10b96e40000d"
 OLD, NEW = Partition("journal:old", 0), Partition("journal:new", 0)
 
 
@@ -49,20 +53,30 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     pool.terminate()
 
 
-async def put_install(pool: asyncpg.Pool, install_id: str) -> None:
+async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1") -> None:
     now_us = time.time_ns() // 1000
     install = Install(
         v=1,
         id=new_id(now_us),
-        app="app-1",
+        app=app,
         install_id=install_id,
         installed_us=now_us,
-        ids={"google_aid": "38400000-8cf0-11bd-b23e-10b96e40000d"},
+        ids={"google_aid": GAID},
         device=Device(os="Android"),
     )
     async with pool.acquire() as connection, connection.transaction():
         row = Row(Record(0, b""), install.id, install.app, install)
         await ConversionsHandler(open_countries()).store(connection, [row])
+
+
+async def put_click(pool: asyncpg.Pool, app: str, hours_ago: int) -> str:
+    """Its id."""
+    at_us = time.time_ns() // 1000 - hours_ago * 3_600_000_000
+    hit = msgspec.structs.replace(hits(1)[0], id=new_id(at_us), app=app, touched_us=at_us, query=f"google_aid={GAID}")
+    handler = TouchesHandler(open_countries())
+    async with pool.acquire() as connection, connection.transaction():
+        await handler.store(connection, [handler.decode(Record(0, encode(hit)))])
+    return hit.id
 
 
 async def touches_are_at(pool: asyncpg.Pool, partition: Partition, position: int) -> None:
@@ -113,3 +127,29 @@ async def test_several_deciders_decide_once(pool: asyncpg.Pool) -> None:
     assert len(await decided(pool)) == 40
     assert await pool.fetchval("SELECT count(*) FROM decisions") == 40
     assert await pool.fetchval("SELECT count(*) FROM decisions WHERE method = 'organic'") == 40
+
+
+OWN_RULES = """
+INSERT INTO apps (id, title) VALUES ('own', ''), ('changed', '');
+INSERT INTO app_rules (app, version, rules) VALUES
+    ('own', 1, '[{"method": "identifier", "touch_kind": "click", "window_hours": 720}]'),
+    ('changed', 1, '[{"method": "identifier", "touch_kind": "click", "window_hours": 720}]'),
+    ('changed', 2, '[{"method": "fingerprint", "touch_kind": "click", "window_hours": 168}]');
+"""
+
+
+async def test_each_app_is_decided_by_the_latest_of_its_own_rules(pool: asyncpg.Pool) -> None:
+    await pool.execute(OWN_RULES)
+    clicks = {}
+    for app in ("own", "changed", "without"):
+        clicks[app] = await put_click(pool, app, hours_ago=10 * 24)  # older than the default's week
+        await put_install(pool, app, app)
+    await run(pool, {}, 1.0)
+    rows = await pool.fetch(
+        "SELECT i.app, d.method, d.touch::text, d.rules FROM decisions d JOIN installs i ON i.id = d.install ORDER BY 1"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("changed", "organic", None, "changed-2"),
+        ("own", "identifier", clicks["own"], "own-1"),
+        ("without", "organic", None, "default-1"),
+    ]

@@ -19,6 +19,7 @@ from schemas import keys
 from schemas.addresses import parse_address
 from schemas.events import Device, Install, Referrer
 from schemas.identifiers import DeviceId, md5, sha1
+from schemas.rules import DEFAULT
 
 RECEIVED_US = 1_767_225_600_123_456
 DAY_US = 86_400_000_000
@@ -44,7 +45,7 @@ def facts(**changes: Any) -> Conversion:
 
 
 def found(one: Conversion, method: str) -> set[tuple[str, int]]:
-    return {(probe.column, probe.key) for probe in probes(one) if probe.method == method}
+    return {(probe.column, probe.key) for probe in probes(one, DEFAULT.rules) if probe.method == method}
 
 
 def test_an_install_becomes_what_decisions_look_at() -> None:
@@ -59,7 +60,7 @@ def test_an_install_becomes_what_decisions_look_at() -> None:
 def test_an_install_without_address_and_ids_is_nobodys() -> None:
     one = facts(ip=None, device=Device(os="?"))
     assert (one.network, one.os, one.ids) == (None, "other", [])
-    assert probes(one) == []
+    assert probes(one, DEFAULT.rules) == []
 
 
 # The time of the windows
@@ -155,14 +156,14 @@ def test_a_raw_identifier_is_looked_for_in_both_digests_cases_and_kinds_of_touch
         for column in (own, "more")
     }
     assert found(one, "identifier") == expected
-    assert {probe.method for probe in probes(one)} == {"identifier"}
+    assert {probe.method for probe in probes(one, DEFAULT.rules)} == {"identifier"}
 
 
 def test_a_click_id_is_looked_for_in_both_columns_of_clicks_only() -> None:
     one = facts(referrer=Referrer(install_referrer="appmetrica_click_id=c1"), ip=None)
     key = keys.click_id_key("demo", "click", "c1")
     assert found(one, "referrer") == {("click_key", key), ("external_click_key", key)}
-    assert len(probes(one)) == 2
+    assert len(probes(one, DEFAULT.rules)) == 2
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_a_print_is_looked_for_at_every_precision_that_touches_stand_under(ip: s
         network = parse_address(text)
         assert network is not None
         expected.append(Probe("fingerprint", "print_key", keys.print_key("demo", "click", "android", network)))
-    assert probes(facts(ip=ip)) == expected
+    assert probes(facts(ip=ip), DEFAULT.rules) == expected
 
 
 def test_no_key_is_looked_for_twice() -> None:
@@ -190,7 +191,7 @@ def test_no_key_is_looked_for_twice() -> None:
         ids={"google_aid": GAID, "google_aid_sha1": sha1(GAID), "oaid": GAID},
         referrer=Referrer(install_referrer="appmetrica_click_id=c1&ym_tracking_id=c1"),
     )
-    asked = probes(one)
+    asked = probes(one, DEFAULT.rules)
     assert len(asked) == len(set(asked))
 
 

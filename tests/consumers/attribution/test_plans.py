@@ -75,6 +75,18 @@ async def test_waiting_installs_are_found_by_index(connection: asyncpg.Connectio
         " FROM generate_series(1, 20000) n"
     )
     await connection.execute("ANALYZE installs")
-    for statement, arguments in (("without_barrier", (100,)), ("take_ready", (100,))):
+    await connection.execute("INSERT INTO marks (install) SELECT id FROM installs LIMIT 5")
+    await connection.execute("ANALYZE marks")
+    for statement, arguments in (("without_barrier", (100,)), ("take_ready", (100,)), ("take_marked", (100,))):
         plan = await explained(connection, load("conversions")[statement], *arguments)
         assert not [n for n in plan if n["Node Type"] == "Seq Scan" and n["Relation Name"] == "installs"], statement
+
+
+async def test_installs_that_a_touch_concerns_are_found_by_index(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "INSERT INTO conversion_keys SELECT hashint8(n), gen_random_uuid() FROM generate_series(1, 100000) n"
+    )
+    await connection.execute("ANALYZE conversion_keys")
+    plan = await explained(connection, load("touches")["mark"], [1, 2, 3], floor_id(0))
+    assert [node for node in plan if node.get("Index Name") == "conversion_keys_pkey"]
+    assert not [node for node in plan if node["Node Type"] == "Seq Scan"]

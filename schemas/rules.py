@@ -1,0 +1,107 @@
+"""The rules of attribution, as data of an app: which methods count which touches, for how long, in which order.
+
+The first rule that finds a touch decides; within a rule the latest touch. Ranges and presets follow the vendors'
+documented defaults.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from schemas.errors import ConfigError
+from schemas.events import TouchKind
+
+Method = Literal["identifier", "referrer", "fingerprint"]
+
+HOURS: dict[Method, tuple[int, int]] = {"identifier": (24, 720), "referrer": (24, 720), "fingerprint": (1, 168)}
+"""The shortest and the longest window: 1 to 30 days, of fingerprints 1 hour to 7 days."""
+
+
+AGAIN_WITHIN_US = 7 * 24 * 3_600_000_000
+"""So long after its receipt a touch that arrives late still changes an install's decision."""
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A method that counts touches of one kind within a look-back window."""
+
+    method: Method
+    touch_kind: TouchKind
+    window_hours: int
+
+    @property
+    def window_ms(self) -> int:
+        """The window in milliseconds."""
+        return self.window_hours * 3_600_000
+
+
+class RuleSet(msgspec.Struct, frozen=True):
+    """Rules in their order, under the name that a decision keeps."""
+
+    name: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def window_ms_max(self) -> int:
+        """The longest window, milliseconds."""
+        return max(rule.window_ms for rule in self.rules)
+
+
+def _preset(order: Sequence[Method], click_days: int, print_hours: int, view_prints: int | None) -> tuple[Rule, ...]:
+    """Clicks in this order, then views: of identifiers 24 h, of fingerprints these hours, or off."""
+    hours: dict[Method, int] = {"identifier": click_days * 24, "referrer": click_days * 24, "fingerprint": print_hours}
+    clicks = tuple(Rule(method, "click", hours[method]) for method in order)
+    views = (Rule("identifier", "impression", 24),)
+    return clicks + views + ((Rule("fingerprint", "impression", view_prints),) if view_prints is not None else ())
+
+
+PRESETS: dict[str, tuple[Rule, ...]] = {
+    "touchline": _preset(("identifier", "referrer", "fingerprint"), 7, 24, None),
+    "appmetrica": _preset(("identifier", "referrer", "fingerprint"), 10, 24, 24),
+    "mytracker": _preset(("referrer", "identifier", "fingerprint"), 10, 24, 24),
+    "adjust": _preset(("identifier", "referrer", "fingerprint"), 7, 6, None),
+}
+"""AppMetrica: 10 days, views by every method. MyTracker: the store's referrer first. Adjust: 7 days, 6 h, 24 h."""
+
+DEFAULT = RuleSet("default-1", PRESETS["touchline"])
+"""Of every app that has no rules of its own."""
+
+_rules = msgspec.json.Decoder(tuple[Rule, ...])
+
+
+def name_of(app: str, version: int) -> str:
+    """Under which name a decision keeps a version of an app's rules."""
+    return f"{app}-{version}"
+
+
+def stored_rules(text: str | bytes) -> tuple[Rule, ...]:
+    """What was checked when it was stored: later ranges do not undo it."""
+    return _rules.decode(text)
+
+
+def parse_rules(text: str | bytes) -> tuple[Rule, ...]:
+    """A JSON list of {"method", "touch_kind", "window_hours"}. Raises ConfigError, which names the field."""
+    try:
+        rules = _rules.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"the rules are not usable: {error}") from None
+    check(rules)
+    return rules
+
+
+def check(rules: Sequence[Rule]) -> None:
+    """Raises ConfigError, which names the field: no rule, one twice, a window out of range, a view's referrer."""
+    if not rules:
+        raise ConfigError("the rules are empty: without a rule every install would be organic")
+    seen: set[tuple[Method, TouchKind]] = set()
+    for number, rule in enumerate(rules):
+        low, high = HOURS[rule.method]
+        if not low <= rule.window_hours <= high:
+            raise ConfigError(
+                f"rules[{number}].window_hours is {rule.window_hours}; {rule.method} takes {low} to {high} hours"
+            )
+        if (rule.method, rule.touch_kind) == ("referrer", "impression"):
+            raise ConfigError(f"rules[{number}].touch_kind is impression: no store tells which view led to an install")
+        if (rule.method, rule.touch_kind) in seen:
+            raise ConfigError(f"rules[{number}] says {rule.method} by {rule.touch_kind} a second time")
+        seen.add((rule.method, rule.touch_kind))
