@@ -52,16 +52,21 @@ def headline(found: Mapping[str, Any]) -> str:
     decision, candidates = found["decision"], found["candidates"]
     if decision is None:
         return _waiting(found["touches_read"])
+    if decision["method"] == "preinstall":
+        return f"Pre-installed: the app came to the device by {_link(found)}, which wins over clicks and views."
     if decision["touch_id"] is None:
         return _organic(decision["method"], candidates)
     winner = next((one for one in candidates if one["verdict"] != LOST), None)
     name = decision["click_id"]
     which = f"{decision['touch_kind']} {name}" if name else f"{_article(decision['touch_kind'])} without a click id"
-    owner = ", ".join(f"{role} {found[role]}" for role in ("campaign", "partner") if found[role])
-    link = f"link {decision['link']}" + (f" ({owner})" if owner else "")
     when = f", {_before(winner['age_seconds'])}" if winner and winner["age_seconds"] is not None else ""
     sure = _certainty(decision["confidence"])
-    return f"Attributed to {which} of {link} by {decision['method']}{when}{sure}."
+    return f"Attributed to {which} of {_link(found)} by {decision['method']}{when}{sure}."
+
+
+def _link(found: Mapping[str, Any]) -> str:
+    owner = ", ".join(f"{role} {found[role]}" for role in ("campaign", "partner") if found[role])
+    return f"link {found['decision']['link']}" + (f" ({owner})" if owner else "")
 
 
 def _waiting(touches_read: bool) -> str:

@@ -128,7 +128,7 @@ class SdkHandler:
         return web.json_response(found, dumps=_dumps, headers=answer.EVERYWHERE)
 
     def _deep_link(self, row: asyncpg.Record) -> str | None:
-        link = self._links.link(row["link"]) if row["link"] else None
+        link = self._links.link(row["link"]) if row["link"] and row["method"] != "preinstall" else None
         target = targets.choose(link, targets.device_os(row["ua"] or "")) if link else None
         if target is None or target.deep_link is None:
             return None

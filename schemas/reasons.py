@@ -15,5 +15,6 @@ SENTENCES: dict[str, str] = {
     "other_network": "The address of the install lies outside the network of the touch.",
     "other_os_version": "The operating system's version is another one.",
     "other_model": "The device's model is another one.",
+    "preinstalled": "The app was on the device before: its pre-install link wins over clicks and views.",
     "method_off": "This method does not count touches of this kind.",
 }

@@ -5,7 +5,7 @@ documented defaults.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -13,6 +13,9 @@ from schemas.errors import ConfigError
 from schemas.events import TouchKind
 
 Method = Literal["identifier", "referrer", "fingerprint"]
+
+DECIDED = (*get_args(Method), "preinstall", "organic")
+"""What a decision may say: a method, the label of a pre-installed app, or that nobody brought the install."""
 
 HOURS: dict[Method, tuple[int, int]] = {"identifier": (24, 720), "referrer": (24, 720), "fingerprint": (1, 168)}
 """The shortest and the longest window: 1 to 30 days, of fingerprints 1 hour to 7 days."""

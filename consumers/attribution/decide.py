@@ -7,7 +7,7 @@ those that stand.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from consumers.attribution.facts import Candidate, Conversion
+from consumers.attribution.facts import Candidate, Conversion, Label
 from consumers.attribution.fingerprint import confidence, differs
 from consumers.attribution.rules import CLOCK_SKEW_MS
 from schemas.identifiers import same_device
@@ -25,18 +25,26 @@ class Verdict(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The outcome for one install; `winner` is None for an organic one."""
+    """The outcome for one install; `winner` is None for an organic and for a pre-installed one."""
 
     method: str
     winner: Candidate | None
     confidence: float | None
     verdicts: list[Verdict]
+    label: Label | None = None
+    """Instead of a winner, with the method `preinstall`."""
 
 
 def decide(conversion: Conversion, candidates: Sequence[Candidate], rules: Sequence[Rule] = DEFAULT.rules) -> Decision:
-    """The first rule that a standing candidate meets decides; within it the latest (touched, id) wins."""
+    """A pre-install label wins; else the first rule that a standing candidate meets, by its latest (touched, id)."""
     falls = {index: why_it_falls(conversion, one, rules) for index, one in enumerate(candidates)}
     standing = [one for index, one in enumerate(candidates) if falls[index] is None]
+    if conversion.label is not None:
+        verdicts = [
+            _verdict(conversion, one, falls[index] or "preinstalled", None) for index, one in enumerate(candidates)
+        ]
+        verdicts.sort(key=_latest_first)
+        return Decision("preinstall", None, 1.0, verdicts, conversion.label)
     winner: Candidate | None = None
     for rule in rules:
         meeting = [one for one in standing if (one.method, one.touch_kind) == (rule.method, rule.touch_kind)]
@@ -44,13 +52,17 @@ def decide(conversion: Conversion, candidates: Sequence[Candidate], rules: Seque
             winner = max(meeting, key=lambda one: (one.touched_us, one.touch_id))
             break
     verdicts = [_verdict(conversion, one, falls[index], winner) for index, one in enumerate(candidates)]
-    verdicts.sort(key=lambda v: (v.verdict != WON, -v.candidate.touched_us, v.candidate.touch_id))
+    verdicts.sort(key=_latest_first)
     return Decision(
         method=winner.method if winner else "organic",
         winner=winner,
         confidence=_confidence(conversion, winner, standing),
         verdicts=verdicts,
     )
+
+
+def _latest_first(one: Verdict) -> tuple[bool, int, str]:
+    return one.verdict != WON, -one.candidate.touched_us, one.candidate.touch_id
 
 
 def why_it_falls(conversion: Conversion, one: Candidate, rules: Sequence[Rule]) -> str | None:

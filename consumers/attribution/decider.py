@@ -10,7 +10,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.attribution.candidates import PER_KEY_FIRST, PER_KEY_MAX, read_candidates
 from consumers.attribution.decide import Decision, decide
-from consumers.attribution.facts import Conversion, conversion
+from consumers.attribution.facts import Conversion, Label, conversion
 from consumers.sources import Partition, Source
 from process.life import sleep_unless
 from process.metrics import Meters
@@ -102,8 +102,7 @@ class Decider:
             rows = await connection.fetch(load("conversions")["take_ready"], DECIDED_AT_ONCE)
             if not rows:
                 return 0
-            conversions = [_conversion(row) for row in rows]
-            decisions = await _decide_and_keep(connection, conversions)
+            decisions = await _decide_and_keep(connection, rows)
             await connection.execute(load("conversions")["mark_decided"], [row["id"] for row in rows])
         for decision in decisions:
             self._decisions.labels(decision.method).inc()
@@ -115,7 +114,7 @@ class Decider:
             rows = await connection.fetch(load("conversions")["take_marked"], DECIDED_AT_ONCE)
             if rows:
                 await connection.execute(load("conversions")["unmark"], [row["id"] for row in rows])
-                await _decide_and_keep(connection, [_conversion(row) for row in rows])
+                await _decide_and_keep(connection, rows)
         return len(rows)
 
     async def _tidy_now_and_then(self) -> None:
@@ -128,8 +127,10 @@ class Decider:
             self._waiting.set(await self._pool.fetchval(load("conversions")["waiting"]))
 
 
-async def _decide_and_keep(connection: asyncpg.Connection, conversions: list[Conversion]) -> list[Decision]:
+async def _decide_and_keep(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[Decision]:
+    conversions = [_conversion(row) for row in rows]
     rules = await _rules_of(connection, conversions)
+    conversions = await _labelled(connection, conversions, [row["preinstall_link"] for row in rows])
     decisions = await _decide_all(connection, conversions, rules)
     values = [_values(*all_of) for all_of in zip(conversions, decisions, rules, strict=True)]
     await connection.execute(load("conversions")["decide"], *zip(*values, strict=True))
@@ -141,6 +142,18 @@ async def _rules_of(connection: asyncpg.Connection, conversions: list[Conversion
     rows = await connection.fetch(load("conversions")["rules"], sorted({one.app for one in conversions}))
     own = {row["app"]: RuleSet(name_of(row["app"], row["version"]), stored_rules(row["rules"])) for row in rows}
     return [own.get(one.app, DEFAULT) for one in conversions]
+
+
+async def _labelled(
+    connection: asyncpg.Connection, conversions: list[Conversion], links: Sequence[str | None]
+) -> list[Conversion]:
+    """With the pre-install labels that are links of the conversion's app; others say nothing."""
+    if not any(links):
+        return conversions
+    rows = await connection.fetch(load("conversions")["labels"], sorted({link for link in links if link}))
+    labels = {(row["app"], row["link"]): Label(row["link"], row["campaign"], row["partner"]) for row in rows}
+    pairs = zip(conversions, links, strict=True)
+    return [one._replace(label=labels.get((one.app, link)) if link else None) for one, link in pairs]
 
 
 async def _decide_all(
@@ -176,7 +189,7 @@ def _conversion(row: asyncpg.Record) -> Conversion:
 
 
 def _values(one: Conversion, decision: Decision, rules: RuleSet) -> tuple[object, ...]:
-    winner = decision.winner
+    winner, owner = decision.winner, decision.winner or decision.label
     candidates = [
         {
             "touch_id": verdict.candidate.touch_id,
@@ -195,9 +208,9 @@ def _values(one: Conversion, decision: Decision, rules: RuleSet) -> tuple[object
         decision.method,
         winner.touch_id if winner else None,
         winner.touch_kind if winner else None,
-        winner.link if winner else None,
-        winner.campaign if winner else None,
-        winner.partner if winner else None,
+        owner.link if owner else None,
+        owner.campaign if owner else None,
+        owner.partner if owner else None,
         (winner.click_id or winner.external_click_id) if winner else None,
         decision.confidence,
         msgspec.json.encode(candidates).decode(),

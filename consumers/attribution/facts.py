@@ -21,6 +21,14 @@ Column = str
 """Where a key is looked for: a key column of `touches`, or `more` (touch_more_keys)."""
 
 
+class Label(NamedTuple):
+    """The tracking link that an app was delivered with on the device."""
+
+    link: str
+    campaign: str | None
+    partner: str | None
+
+
 class Conversion(NamedTuple):
     """An install as decisions see it."""
 
@@ -37,6 +45,8 @@ class Conversion(NamedTuple):
     model: str
     language: str
     network: Network | None
+    label: Label | None = None
+    """Of a pre-installed app: it wins over clicks and views."""
 
 
 class Candidate(NamedTuple):

@@ -85,6 +85,11 @@ SELECT count(*) FROM installs WHERE NOT decided;
 -- The rules that hold for apps; those without any of their own are missing.
 SELECT DISTINCT ON (app) app, version, rules FROM app_rules WHERE app = ANY($1::text[]) ORDER BY app, version DESC;
 
+-- name: labels
+-- Tracking links that apps came with, and whose they are.
+SELECT l.id AS link, l.app, l.campaign, c.partner FROM links l LEFT JOIN campaigns c ON c.id = l.campaign
+WHERE l.id = ANY($1::text[]);
+
 -- name: candidates
 -- Touches under the keys of installs: (install's number, method, column, key, floor of ids, latest touched_at).
 -- Each column has its own index, so each has its own branch. $7: at most so many per key.

@@ -116,3 +116,16 @@ def test_a_senders_control_characters_do_not_reach_the_terminal(console: Console
 )
 def test_ages_are_said_in_their_two_largest_units(seconds: int, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_preinstalled_app_is_said_to_be_one(console: Console) -> None:
+    install = console.add_install("i-1")
+    console.sql(
+        "INSERT INTO decisions (install, number, method, link, campaign, partner, confidence, candidates, rules)"
+        " VALUES ($1, 1, 'preinstall', '77', 'c', 'maker', 1, '[]', 'default-1')",
+        install,
+    )
+    assert console.facts("explain", "i-1")["sentence"] == (
+        "Pre-installed: the app came to the device by link 77 (campaign c, partner maker),"
+        " which wins over clicks and views."
+    )

@@ -16,3 +16,7 @@ CREATE TABLE marks (
 );
 
 CREATE INDEX marks_install ON marks (install);
+
+-- A pre-installed app has a link and no touch.
+ALTER TABLE decisions DROP CONSTRAINT decisions_check;
+ALTER TABLE decisions ADD CONSTRAINT decisions_touch CHECK ((method IN ('organic', 'preinstall')) = (touch IS NULL));

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.attribution.decide import Decision, decide
-from consumers.attribution.facts import Candidate
+from consumers.attribution.facts import Candidate, Label
 from schemas.events import TouchKind
 from schemas.identifiers import DeviceId, md5, sha1
 from schemas.reasons import LOST, SENTENCES, WON
@@ -261,6 +261,8 @@ def test_every_reason_has_a_sentence() -> None:
         touch("referrer", "impression", number=12),
     ]
     given_reasons = {one.reason for one in decide(install(), candidates).verdicts}
+    labelled = install()._replace(label=Label("1", None, None))
+    given_reasons |= {one.reason for one in decide(labelled, candidates[:1]).verdicts}
     assert given_reasons == set(SENTENCES)
 
 
@@ -299,3 +301,11 @@ def test_every_candidate_gets_one_verdict_and_one_at_most_wins(candidates: list[
 def test_a_touch_that_falls_by_itself_changes_no_winner(candidates: list[Candidate], other: Candidate) -> None:
     fallen = other._replace(touch_id="019b76da-a87b-774b-8001-00000000ffff", flags=["late"])
     assert decide(install(), [*candidates, fallen]).winner == decide(install(), candidates).winner
+
+
+def test_a_preinstall_label_wins_over_every_touch() -> None:
+    click, old = touch("identifier"), touch("identifier", age_us=8 * DAY_US, number=2)
+    label = Label("77", "campaign", "partner")
+    decision = decide(install()._replace(label=label), [old, click])
+    assert decision == Decision("preinstall", None, 1.0, decision.verdicts, label)
+    assert why(decision) == {"1 identifier": (LOST, "preinstalled"), "2 identifier": (LOST, "outside_window")}

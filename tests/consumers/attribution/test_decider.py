@@ -53,7 +53,7 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     pool.terminate()
 
 
-async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1") -> None:
+async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1", label: str | None = None) -> None:
     now_us = time.time_ns() // 1000
     install = Install(
         v=1,
@@ -63,6 +63,7 @@ async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1") -
         installed_us=now_us,
         ids={"google_aid": GAID},
         device=Device(os="Android"),
+        preinstall_link=label,
     )
     async with pool.acquire() as connection, connection.transaction():
         row = Row(Record(0, b""), install.id, install.app, install)
@@ -152,4 +153,28 @@ async def test_each_app_is_decided_by_the_latest_of_its_own_rules(pool: asyncpg.
         ("changed", "organic", None, "changed-2"),
         ("own", "identifier", clicks["own"], "own-1"),
         ("without", "organic", None, "default-1"),
+    ]
+
+
+LABELS = """
+INSERT INTO partners (id, title) VALUES ('maker', '');
+INSERT INTO campaigns (id, title, partner) VALUES ('c', '', 'maker');
+INSERT INTO apps (id, title) VALUES ('own', ''), ('other', '');
+INSERT INTO links (id, app, campaign) VALUES ('77', 'own', 'c');
+"""
+
+
+async def test_a_preinstalled_app_belongs_to_its_link_and_to_no_touch(pool: asyncpg.Pool) -> None:
+    await pool.execute(LABELS)
+    for app in ("own", "other"):
+        await put_click(pool, app, hours_ago=1)
+        await put_install(pool, app, app, label="77")
+    await run(pool, {}, 1.0)
+    rows = await pool.fetch(
+        "SELECT i.app, d.method, d.link, d.campaign, d.partner, d.touch IS NULL, d.candidates->0->>'reason'"
+        " FROM decisions d JOIN installs i ON i.id = d.install ORDER BY 1"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("other", "identifier", "link-1", None, None, False, "latest_of_method"),  # the label is no link of this app
+        ("own", "preinstall", "77", "c", "maker", True, "preinstalled"),
     ]
