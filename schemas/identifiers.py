@@ -44,6 +44,10 @@ _MACRO_STARTS = frozenset("{$_[%<nuNU")
 _HEX = {"sha1": re.compile(r"[0-9a-f]{40}\Z"), "md5": re.compile(r"[0-9a-f]{32}\Z")}
 
 
+LIMITS = frozenset({"lmt", "limit_ad_tracking", "coppa"})
+"""Parameters by which a sender says that the device's identifiers are not to be used (`1`; OpenRTB's names)."""
+
+
 class DeviceId(NamedTuple):
     """One identifier of a device: a raw value as it came, or a digest in lower-case hex."""
 
@@ -59,11 +63,19 @@ def is_no_id(value: str) -> bool:
     return value[0] in _MACRO_STARTS and _MACRO.fullmatch(value) is not None
 
 
+def any_limit(parameters: Mapping[str, str | None]) -> bool:
+    """Whether the sender says `1` under one of LIMITS."""
+    return not LIMITS.isdisjoint(parameters) and any(parameters.get(name) in ("1", "true") for name in LIMITS)
+
+
 def device_ids(parameters: Mapping[str, str | None]) -> list[DeviceId]:
     """The identifiers among the parameters, one of each (kind, form), in the order of KINDS.
 
     `google_aid=…` is raw, `google_aid_sha1=…` and `google_aid_md5=…` are digests (also of the aliases).
+    None at all when the device's owner has limited ad tracking, or is a child.
     """
+    if any_limit(parameters):
+        return []
     found: dict[tuple[IdKind, Form], DeviceId] = {}
     for name in [name for name in parameters if name in _NAMES]:
         named = kind, form = _NAMES[name]

@@ -154,3 +154,13 @@ def test_finds_and_knows_a_device_whatever_case_the_network_sent_or_hashed(
 def test_tells_two_devices_apart(left: DeviceId, right: DeviceId) -> None:
     assert not same_device(left, right)
     assert not same_device(right, left)
+
+
+@pytest.mark.parametrize("limit", [{"lmt": "1"}, {"limit_ad_tracking": "true"}, {"coppa": "1"}])
+def test_who_limits_ad_tracking_has_no_identifiers(limit: dict[str, str]) -> None:
+    assert device_ids({"google_aid": "38400000-8cf0-11bd-b23e-10b96e40000d", **limit}) == []
+
+
+@pytest.mark.parametrize("no_limit", [{"lmt": "0"}, {"limit_ad_tracking": ""}, {"coppa": "{coppa}"}, {"lmt": None}])
+def test_what_says_nothing_limits_nothing(no_limit: dict[str, str | None]) -> None:
+    assert len(device_ids({"google_aid": "38400000-8cf0-11bd-b23e-10b96e40000d", **no_limit})) == 1
