@@ -25,6 +25,10 @@ AGAIN_WITHIN_US = 7 * 24 * 3_600_000_000
 """So long after its receipt a touch that arrives late still changes an install's decision."""
 
 
+CLOCK_SKEW_US = 300_000_000
+"""A device's clock may be this far behind ours: a touch up to this long "after" the install counts."""
+
+
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A method that counts touches of one kind within a look-back window."""
 

@@ -7,11 +7,10 @@ import asyncpg
 import msgspec
 
 from consumers.attribution.facts import Candidate, Conversion, Probe, probes
-from consumers.attribution.rules import CLOCK_SKEW_MS
 from schemas.addresses import parse_address
 from schemas.identifiers import device_ids
 from schemas.ids import floor_id
-from schemas.rules import RuleSet
+from schemas.rules import CLOCK_SKEW_US, RuleSet
 from schemas.sql import load
 
 PER_KEY_FIRST = 50
@@ -40,8 +39,8 @@ async def read_candidates(
 
 
 def _asked(one: Conversion, probe: Probe, window_ms: int) -> tuple[str, str, int, str, datetime]:
-    floor = floor_id(one.at_us - window_ms * 1000 - CLOCK_SKEW_MS * 1000)
-    top = _EPOCH + (one.at_us + CLOCK_SKEW_MS * 1000) * _US
+    floor = floor_id(one.at_us - window_ms * 1000 - CLOCK_SKEW_US)
+    top = _EPOCH + (one.at_us + CLOCK_SKEW_US) * _US
     return probe.method, probe.column, probe.key, floor, top
 
 

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from consumers.attribution.facts import Candidate, Conversion, Label
 from consumers.attribution.fingerprint import confidence, differs
-from consumers.attribution.rules import CLOCK_SKEW_MS
 from schemas.identifiers import same_device
 from schemas.reasons import LOST, WON
-from schemas.rules import DEFAULT, Rule
+from schemas.rules import CLOCK_SKEW_US, DEFAULT, Rule
 
 
 class Verdict(NamedTuple):
@@ -77,7 +76,7 @@ def why_it_falls(conversion: Conversion, one: Candidate, rules: Sequence[Rule]) 
     if "late" in one.flags:
         return "delivered_late"
     age_ms = (conversion.at_us - one.touched_us) // 1000
-    if age_ms < -CLOCK_SKEW_MS:
+    if age_ms < -CLOCK_SKEW_US // 1000:
         return "after_install"
     if age_ms > rule.window_ms:
         return "outside_window"

@@ -3,8 +3,5 @@
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
-CLOCK_SKEW_MS = 300_000
-"""A device's clock may be this far behind ours: a touch up to this long "after" the install counts."""
-
 INSTALLED_BEFORE_MS = 24 * HOUR_MS
 """The device's own time of install counts when it is up to this long before the receipt."""

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import lru_cache
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -14,8 +16,10 @@ from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
 from schemas.ids import floor_id, received_us
-from schemas.rules import AGAIN_WITHIN_US
+from schemas.rules import AGAIN_WITHIN_US, CLOCK_SKEW_US
 from schemas.sql import load
+
+_NEVER_S = 2**63
 
 
 class Touch(msgspec.Struct, frozen=True, gc=False):
@@ -74,14 +78,26 @@ class TouchesHandler:
 
 
 async def _mark(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-    """Installs that looked for one of these touches before it stood here are decided again.
+    """Installs that looked for one of these touches, and came after it, are decided again.
 
     An install that is not committed yet is not seen here, but its barrier lies behind these rows.
     """
-    keys = {key for row in rows for key in row.value.keys if key is not None}
-    keys.update(key for row in rows for key in row.value.more_keys)
-    since = floor_id(time.time_ns() // 1000 - AGAIN_WITHIN_US)
-    await connection.execute(load("touches")["mark"], list(keys), since)
+    earliest: dict[int, int] = {}
+    for row in rows:
+        second = row.value.touched_us // 1_000_000
+        for key in (*row.value.keys, *row.value.more_keys):
+            if key is not None and second < earliest.get(key, _NEVER_S):
+                earliest[key] = second
+    now = time.time_ns() // 1_000_000_000
+    oldest = now - AGAIN_WITHIN_US // 1_000_000
+    since = [_since(min(max(second, oldest), now)) for second in earliest.values()]
+    await connection.execute(load("touches")["mark"], list(earliest), since)
+
+
+@lru_cache(maxsize=4096)
+def _since(second: int) -> UUID:
+    """The lowest id of an install that a touch of this second can have caused."""
+    return UUID(floor_id(second * 1_000_000 - CLOCK_SKEW_US))
 
 
 async def _owners(connection: asyncpg.Connection, links: set[str]) -> dict[str, bytes]:

@@ -33,6 +33,7 @@ ORDER BY c.relname;
 SELECT pg_advisory_xact_lock(7406002);
 
 -- name: mark
--- Installs received since $2 that look for one of these keys are decided again.
+-- Installs that look for one of these keys and came no earlier than its touch are decided again: (key, since).
 INSERT INTO marks (install)
-SELECT DISTINCT install FROM conversion_keys WHERE key = ANY($1::bigint[]) AND install >= $2;
+SELECT DISTINCT c.install FROM unnest($1::bigint[], $2::uuid[]) AS k (key, since)
+JOIN conversion_keys c ON c.key = k.key AND c.install >= k.since;

@@ -72,8 +72,10 @@ async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1", l
 
 async def put_click(pool: asyncpg.Pool, app: str, hours_ago: int) -> str:
     """Its id."""
-    at_us = time.time_ns() // 1000 - hours_ago * 3_600_000_000
-    hit = msgspec.structs.replace(hits(1)[0], id=new_id(at_us), app=app, touched_us=at_us, query=f"google_aid={GAID}")
+    now_us = time.time_ns() // 1000
+    at_us = now_us - hours_ago * 3_600_000_000
+    record_id = new_id(min(at_us, now_us))
+    hit = msgspec.structs.replace(hits(1)[0], id=record_id, app=app, touched_us=at_us, query=f"google_aid={GAID}")
     handler = TouchesHandler(open_countries())
     async with pool.acquire() as connection, connection.transaction():
         await handler.store(connection, [handler.decode(Record(0, encode(hit)))])

@@ -72,6 +72,20 @@ async def test_every_order_of_arrival_ends_in_the_same_decision(pool: asyncpg.Po
         assert (method, touch, candidates) == ("identifier", clicks[3], 2), order
 
 
+async def test_a_touch_marks_no_install_that_came_before_it(pool: asyncpg.Pool) -> None:
+    # behind a carrier's address each of the day's clicks would mark each of the week's installs
+    await put_install(pool, "i", "a")
+    await put_click(pool, "a", hours_ago=-1)
+    assert await pool.fetchval("SELECT count(*) FROM marks") == 0
+    await put_click(pool, "a", hours_ago=1)
+    assert await pool.fetchval("SELECT count(*) FROM marks") == 1
+
+
+async def test_a_touch_of_the_far_future_is_stored_all_the_same(pool: asyncpg.Pool) -> None:
+    await put_click(pool, "a", hours_ago=-24 * 365 * 30_000)
+    assert await pool.fetchval("SELECT count(*) FROM touches") == 1
+
+
 async def test_an_install_of_long_ago_is_left_as_it_is(pool: asyncpg.Pool) -> None:
     await put_install(pool, "i", "a")
     await run(pool, {}, 0.5)
