@@ -90,7 +90,8 @@ async def _mark(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
                 earliest[key] = second
     now = time.time_ns() // 1_000_000_000
     oldest = now - AGAIN_WITHIN_US // 1_000_000
-    since = [_since(min(max(second, oldest), now)) for second in earliest.values()]
+    latest = now + 86_400  # what a mad clock says must still fit into an id
+    since = [_since(min(max(second, oldest), latest)) for second in earliest.values()]
     await connection.execute(load("touches")["mark"], list(earliest), since)
 
 
