@@ -128,7 +128,8 @@ def rules(
 ) -> None:
     """Which touches count for an app's installs, the most certain first; with an option, change it.
 
-    Every version is kept, and a decision names the one it was made by. A change holds for installs decided from now on.
+    Every version is kept, and a decision names the one it was made by. A change holds for every decision
+    from now on, also of an older install that a late touch concerns.
     """
     if preset is not None and file is not None:
         raise ConfigError("--preset and --file are two ways to say the rules: give one")

@@ -25,7 +25,10 @@ ELSEWHERE = {
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
     "status": ("console", "Lag, journals and rates of every role."),
     "verify": ("console", "The accounting: received = stored + rejected; exit 1 when something is missing."),
-    "bench": ("benchmarks", "Load benchmarks: edge, latency, pipeline; dated JSON and an HTML page."),
+    "bench": (
+        "benchmarks",
+        "Load benchmarks: edge, latency, pipeline, backlog, catch-up; JSON and an HTML page.",
+    ),
 }
 """Command → the folder whose `__main__` has it. They never import each other; this process becomes theirs."""
 
