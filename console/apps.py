@@ -13,8 +13,10 @@ from console.link_form import checked_app_id, checked_fallback, checked_text
 from console.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
 from schemas.errors import ConfigError, TouchlineError
 from schemas.links import KeyKind
+from schemas.reasons import SENTENCES
 from schemas.rules import DEFAULT, PRESETS, name_of, parse_rules, stored_rules
 from schemas.sql import load
+from schemas.validity import VERDICTS
 
 LIST_MAX = 10_000
 
@@ -121,15 +123,16 @@ def rules(
     file: Annotated[
         typer.FileText | None,
         typer.Option(
-            help='Or to those of a file: [{"method": "identifier", "touch_kind": "click", "window_hours": 168}, …]'
+            help='Or to those of a file: {"rules": [{"method": "identifier", "touch_kind": "click", "window_hours": 168},'
+            ' …], "confidence_min": 0.7, "validity": {"data_centre": "reject"}, "reattribution_days": 180}'
         ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Which touches count for an app's installs, the most certain first; with an option, change it.
 
-    Every version is kept, and a decision names the one it was made by. A change holds for every decision
-    from now on, also of an older install that a late touch concerns.
+    Every version is kept, and a decision names the one it was made by. A change holds for installs received
+    from now on; `touchline replay` decides earlier ones again by it.
     """
     if preset is not None and file is not None:
         raise ConfigError("--preset and --file are two ways to say the rules: give one")
@@ -154,13 +157,19 @@ def _print_rules(app: str, versions: list[asyncpg.Record], *, json: bool) -> Non
     holds = stored_rules(latest["rules"]) if latest is not None else DEFAULT.rules
     name = name_of(app, latest["version"]) if latest is not None else DEFAULT.name
     preset = latest["preset"] if latest is not None else "touchline"
+    modes = {verdict: holds.mode(verdict) for verdict in VERDICTS}
     if json:
-        print_json({"app": app, "name": name, "preset": preset, "rules": msgspec.to_builtins(holds)})
+        stated = {**msgspec.to_builtins(holds), "validity": modes}
+        stated |= {"confidence_min": holds.confidence_min, "reattribution_days": holds.reattribution_days}
+        print_json({"app": app, "name": name, "preset": preset, **stated})
         return
     since = f"since {latest['created_at']:%Y-%m-%d %H:%M} UTC" if latest is not None else "of apps without their own"
     page().print(f"{name}, {f'preset {preset}' if preset else 'rules of your own'}, {since}:\n")
-    rows = [(n, rule.method, rule.touch_kind, f"{rule.window_hours} h") for n, rule in enumerate(holds, 1)]
+    rows = [(n, rule.method, rule.touch_kind, f"{rule.window_hours} h") for n, rule in enumerate(holds.rules, 1)]
     page().print(table(("order", "method", "touches", "window"), rows))
+    page().print(f"\nA fingerprint counts from a confidence of {holds.confidence_min:.0%}.")
+    page().print(f"A device's next install is attributed anew after {holds.reattribution_days} days.\n")
+    page().print(table(("verdict", "mode", "what it says"), [(v, m, SENTENCES[v]) for v, m in modes.items()]))
 
 
 def no_such_app(app: str) -> TouchlineError:

@@ -25,6 +25,7 @@ from process.postgres import AWAY, LOST_RACE, open_pool, patiently
 from schemas import metrics
 from schemas.errors import ConfigError
 from schemas.ports import PORTS
+from schemas.rules import AGAIN_WITHIN_US
 from schemas.settings import Settings
 from schemas.sql import load
 from schemas.topics import HITS, READS, Consumer, Topic
@@ -94,6 +95,7 @@ async def _housekeep(pool: asyncpg.Pool, touches: TouchesHandler) -> bool:
     async with pool.acquire() as connection:
         touches.oldest_us = await ensure_partitions(connection, today_utc())
         await connection.execute(load("log")["fold_batches"])
+        await connection.execute(load("conversions")["forget_new_keys"], AGAIN_WITHIN_US // 1_000_000)
     return True
 
 

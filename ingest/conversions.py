@@ -18,6 +18,12 @@ from schemas.money import is_currency, to_micros
 from schemas.query import storable
 
 FUTURE_US = 5 * 60_000_000
+PLAY_TIMES = (
+    "referrer_click_timestamp_seconds",
+    "install_begin_timestamp_seconds",
+    "referrer_click_timestamp_server_seconds",
+    "install_begin_timestamp_server_seconds",
+)
 
 R = TypeVar("R", Install, Event)
 
@@ -135,7 +141,7 @@ def _revenue(body: RevenueBody | None) -> Revenue | None:
 def _referrer(referrer: Referrer | None) -> Referrer | None:
     if referrer is None:
         return None
-    for name in ("referrer_click_timestamp_seconds", "install_begin_timestamp_seconds"):
+    for name in PLAY_TIMES:
         seconds = getattr(referrer, name)
         if seconds is not None and not 0 <= seconds < 10**11:
             raise Refuse("bad_field", "A time in UTC seconds was expected.", f"referrer.{name}")

@@ -69,6 +69,8 @@ class Referrer(msgspec.Struct, kw_only=True, omit_defaults=True):
     install_referrer: str = ""
     referrer_click_timestamp_seconds: int | None = None
     install_begin_timestamp_seconds: int | None = None
+    referrer_click_timestamp_server_seconds: int | None = None
+    install_begin_timestamp_server_seconds: int | None = None
 
 
 class Install(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="install"):

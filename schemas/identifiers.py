@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 IdKind = Literal["google_aid", "ios_ifa", "oaid", "windows_aid", "android_id", "ios_ifv"]
@@ -135,3 +135,15 @@ def same_device(left: DeviceId, right: DeviceId) -> bool:
         return left.value.lower() == right.value.lower()
     ours, theirs = probed_digests(left), probed_digests(right)
     return any(set(a) & set(b) for a, b in zip(ours, theirs, strict=True))
+
+
+def contradict(ours: Iterable[DeviceId], theirs: Iterable[DeviceId]) -> bool:
+    """Whether two sides name the same kind of identifier in forms that can be compared, and none of them is one."""
+    compared = False
+    for left in ours:
+        for right in theirs:
+            if left.kind == right.kind and (left.form == right.form or "raw" in (left.form, right.form)):
+                if same_device(left, right):
+                    return False
+                compared = True
+    return compared

@@ -1,4 +1,5 @@
-"""The rules of attribution, as data of an app: which methods count which touches, for how long, in which order.
+"""The settings of attribution, as data of an app: which methods count which touches, for how long, in which order,
+how sure a fingerprint must be, what is done about touches that are not valid, and when a device's next install counts.
 
 The first rule that finds a touch decides; within a rule the latest touch. Ranges and presets follow the vendors'
 documented defaults.
@@ -11,11 +12,13 @@ import msgspec
 
 from schemas.errors import ConfigError
 from schemas.events import TouchKind
+from schemas.validity import VERDICTS, Mode, Verdict
 
 Method = Literal["identifier", "referrer", "fingerprint"]
 
-DECIDED = (*get_args(Method), "preinstall", "organic")
-"""What a decision may say: a method, the label of a pre-installed app, or that nobody brought the install."""
+DECIDED = (*get_args(Method), "preinstall", "reinstall", "organic")
+"""What a decision may say: a method, the label of a pre-installed app, that the device had the app before, or that
+nobody brought the install."""
 
 HOURS: dict[Method, tuple[int, int]] = {"identifier": (24, 720), "referrer": (24, 720), "fingerprint": (1, 168)}
 """The shortest and the longest window: 1 to 30 days, of fingerprints 1 hour to 7 days."""
@@ -27,6 +30,9 @@ AGAIN_WITHIN_US = 7 * 24 * 3_600_000_000
 
 CLOCK_SKEW_US = 300_000_000
 """A device's clock may be this far behind ours: a touch up to this long "after" the install counts."""
+
+REATTRIBUTION_DAYS = 180
+"""A device that installs an app again is attributed anew when so many days have passed (AppMetrica)."""
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,27 +48,45 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.window_hours * 3_600_000
 
 
-class RuleSet(msgspec.Struct, frozen=True):
-    """Rules in their order, under the name that a decision keeps."""
+class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """All that a decision is made by."""
 
-    name: str
     rules: tuple[Rule, ...]
+    """In their order."""
+    confidence_min: float = 0.7
+    """A fingerprint that is less sure than this is no match; 0 to 1."""
+    validity: dict[Verdict, Mode] = {}
+    """Modes that differ from the default."""
+    reattribution_days: int = REATTRIBUTION_DAYS
+    """A device's next install is attributed anew after so many days, before it is a reinstall; 0: every one."""
 
     @property
     def window_ms_max(self) -> int:
         """The longest window, milliseconds."""
         return max(rule.window_ms for rule in self.rules)
 
+    def mode(self, verdict: Verdict) -> Mode:
+        """What this app does about a touch with such a verdict."""
+        return self.validity.get(verdict, VERDICTS[verdict])
 
-def _preset(order: Sequence[Method], click_days: int, print_hours: int, view_prints: int | None) -> tuple[Rule, ...]:
+
+class Named(msgspec.Struct, frozen=True):
+    """Rules under the name that a decision keeps."""
+
+    name: str
+    rules: RuleSet
+
+
+def _preset(order: Sequence[Method], click_days: int, print_hours: int, view_prints: int | None) -> RuleSet:
     """Clicks in this order, then views: of identifiers 24 h, of fingerprints these hours, or off."""
     hours: dict[Method, int] = {"identifier": click_days * 24, "referrer": click_days * 24, "fingerprint": print_hours}
     clicks = tuple(Rule(method, "click", hours[method]) for method in order)
     views = (Rule("identifier", "impression", 24),)
-    return clicks + views + ((Rule("fingerprint", "impression", view_prints),) if view_prints is not None else ())
+    prints = (Rule("fingerprint", "impression", view_prints),) if view_prints is not None else ()
+    return RuleSet(rules=clicks + views + prints)
 
 
-PRESETS: dict[str, tuple[Rule, ...]] = {
+PRESETS: dict[str, RuleSet] = {
     "touchline": _preset(("identifier", "referrer", "fingerprint"), 7, 24, None),
     "appmetrica": _preset(("identifier", "referrer", "fingerprint"), 10, 24, 24),
     "mytracker": _preset(("referrer", "identifier", "fingerprint"), 10, 24, 24),
@@ -70,10 +94,10 @@ PRESETS: dict[str, tuple[Rule, ...]] = {
 }
 """AppMetrica: 10 days, views by every method. MyTracker: the store's referrer first. Adjust: 7 days, 6 h, 24 h."""
 
-DEFAULT = RuleSet("default-1", PRESETS["touchline"])
+DEFAULT = Named("default-1", PRESETS["touchline"])
 """Of every app that has no rules of its own."""
 
-_rules = msgspec.json.Decoder(tuple[Rule, ...])
+_rules = msgspec.json.Decoder(RuleSet)
 
 
 def name_of(app: str, version: int) -> str:
@@ -81,13 +105,14 @@ def name_of(app: str, version: int) -> str:
     return f"{app}-{version}"
 
 
-def stored_rules(text: str | bytes) -> tuple[Rule, ...]:
+def stored_rules(text: str | bytes) -> RuleSet:
     """What was checked when it was stored: later ranges do not undo it."""
     return _rules.decode(text)
 
 
-def parse_rules(text: str | bytes) -> tuple[Rule, ...]:
-    """A JSON list of {"method", "touch_kind", "window_hours"}. Raises ConfigError, which names the field."""
+def parse_rules(text: str | bytes) -> RuleSet:
+    """A JSON object: {"rules": [{"method", "touch_kind", "window_hours"}, …], and what else differs from the default:
+    "confidence_min", "validity": {verdict: mode}, "reattribution_days"}. Raises ConfigError, which names the field."""
     try:
         rules = _rules.decode(text)
     except msgspec.DecodeError as error:
@@ -96,12 +121,12 @@ def parse_rules(text: str | bytes) -> tuple[Rule, ...]:
     return rules
 
 
-def check(rules: Sequence[Rule]) -> None:
+def check(them: RuleSet) -> None:
     """Raises ConfigError, which names the field: no rule, one twice, a window out of range, a view's referrer."""
-    if not rules:
+    if not them.rules:
         raise ConfigError("the rules are empty: without a rule every install would be organic")
     seen: set[tuple[Method, TouchKind]] = set()
-    for number, rule in enumerate(rules):
+    for number, rule in enumerate(them.rules):
         low, high = HOURS[rule.method]
         if not low <= rule.window_hours <= high:
             raise ConfigError(
@@ -112,3 +137,7 @@ def check(rules: Sequence[Rule]) -> None:
         if (rule.method, rule.touch_kind) in seen:
             raise ConfigError(f"rules[{number}] says {rule.method} by {rule.touch_kind} a second time")
         seen.add((rule.method, rule.touch_kind))
+    if not 0 <= them.confidence_min <= 1:
+        raise ConfigError(f"confidence_min is {them.confidence_min}; it takes 0 to 1")
+    if not 0 <= them.reattribution_days <= 3650:
+        raise ConfigError(f"reattribution_days is {them.reattribution_days}; it takes 0 to 3650")

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import asyncpg
-import msgspec
 
-from consumers.attribution.facts import Candidate, Conversion, Probe, probes
+from consumers.attribution.facts import Candidate, Conversion
+from consumers.attribution.probes import Probe, probes
 from schemas.addresses import parse_address
-from schemas.identifiers import device_ids
 from schemas.ids import floor_id
 from schemas.rules import CLOCK_SKEW_US, RuleSet
 from schemas.sql import load
@@ -16,32 +16,40 @@ from schemas.sql import load
 PER_KEY_FIRST = 50
 PER_KEY_MAX = 1000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
+_network = lru_cache(maxsize=10_000)(parse_address)
 
 
 async def read_candidates(
     connection: asyncpg.Connection, conversions: Sequence[Conversion], rules: Sequence[RuleSet], *, per_key: int
 ) -> tuple[list[list[Candidate]], list[bool]]:
-    """Per install its candidates by its app's rules, the latest first, and whether a key had more than `per_key`."""
-    asked: list[tuple[int, str, str, int, str, datetime]] = []
+    """Per install its candidates by its app's rules, the latest first, and whether a key had more than `per_key`.
+
+    Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
+    """
+    asked: list[tuple[int, str, str, int, str, datetime, int]] = []
     named: list[tuple[int, str]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
-        asked += [(number, *_asked(one, probe, its.window_ms_max)) for probe in probes(one, its.rules)]
+        asked += [(number, *_asked(one, probe, its.window_ms_max, per_key)) for probe in probes(one, its.rules)]
         named += [(number, touch_id) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
-        columns = zip(*asked, strict=True)
-        rows += await connection.fetch(load("conversions")["candidates"], *columns, per_key)
+        rows += await connection.fetch(load("conversions")["candidates"], *zip(*asked, strict=True))
     if named:
         rows += await connection.fetch(load("conversions")["by_id"], *zip(*named, strict=True))
     return _sorted_out(rows, len(conversions), per_key)
 
 
-def _asked(one: Conversion, probe: Probe, window_ms: int) -> tuple[str, str, int, str, datetime]:
+def timestamp(us: int) -> datetime:
+    """Unix microseconds as Postgres takes them, exactly."""
+    return EPOCH + us * _US
+
+
+def _asked(one: Conversion, probe: Probe, window_ms: int, per_key: int) -> tuple[str, str, int, str, datetime, int]:
     floor = floor_id(one.at_us - window_ms * 1000 - CLOCK_SKEW_US)
-    top = _EPOCH + (one.at_us + CLOCK_SKEW_US) * _US
-    return probe.method, probe.column, probe.key, floor, top
+    rows = PER_KEY_FIRST if probe.method == "fingerprint" else per_key
+    return probe.method, probe.column, probe.key, floor, timestamp(one.at_us + CLOCK_SKEW_US), rows
 
 
 def _sorted_out(
@@ -50,34 +58,42 @@ def _sorted_out(
     found: list[dict[tuple[str, str], Candidate]] = [{} for _ in range(conversions)]
     counts: dict[tuple[int, str, int], int] = {}
     for row in rows:
-        key = (row["number"], row["col"], row["key"])
-        counts[key] = counts.get(key, 0) + 1
-        candidate = _candidate(row)
-        found[row["number"]].setdefault((candidate.method, candidate.touch_id), candidate)
+        number, method = row["number"], row["method"]
+        touch_id = str(row["id"])
+        if (method, touch_id) not in found[number]:
+            found[number][method, touch_id] = _candidate(row, touch_id)
+        if method != "fingerprint" and row["col"] != "id":
+            key = (number, row["col"], row["key"])
+            counts[key] = counts.get(key, 0) + 1
     full = [False] * conversions
-    for (number, column, _), count in counts.items():
-        full[number] |= count >= per_key and column != "id"
+    for (number, _, _), count in counts.items():
+        full[number] |= count >= per_key
     return [list(one.values()) for one in found], full
 
 
-def _candidate(row: asyncpg.Record) -> Candidate:
-    params = msgspec.json.decode(row["params"], type=dict[str, str])
+def _candidate(row: asyncpg.Record, touch_id: str) -> Candidate:
+    ip = row["ip"]
+    sha1_key, md5_key = row["device_sha1_key"], row["device_md5_key"]
     return Candidate(
-        touch_id=str(row["id"]),
+        touch_id=touch_id,
         method=row["method"],
         touch_kind=row["kind"],
         app=row["app"],
         link=row["link"],
         campaign=row["campaign"],
         partner=row["partner"],
-        touched_us=(row["touched_at"] - _EPOCH) // _US,
+        touched_us=(row["touched_at"] - EPOCH) // _US,
         click_id=row["click_id"],
         external_click_id=row["external_click_id"],
-        ids=device_ids(params),
-        network=parse_address(row["ip"]) if row["ip"] else None,
+        network=_network(ip) if ip else None,
+        os=row["os"],
         os_version=row["os_version"],
         model=row["model"],
         language=row["language"],
         ua=row["ua"],
         flags=row["flags"],
+        params=row["params"],
+        device_key=sha1_key if sha1_key is not None else md5_key,
+        click_key=row["click_key"],
+        print_key=row["print_key"],
     )

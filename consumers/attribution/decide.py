@@ -1,113 +1,152 @@
 """Which touch caused an install: facts in, decision out. Pure; readable from top to bottom.
 
-Every candidate gets a verdict: it stands or falls by itself first, then the rules choose among
-those that stand.
+Every candidate is judged by itself first: whether it can have caused the install (`standing`), whether it is valid
+(`validity`), how sure a fingerprint is (`fingerprint`). Then the rules choose among those that stand.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from consumers.attribution.facts import Candidate, Conversion, Label
-from consumers.attribution.fingerprint import confidence, differs
-from schemas.identifiers import same_device
+from consumers.attribution.facts import NOTHING, Candidate, Conversion, Facts, Label
+from consumers.attribution.fingerprint import confidences, crowd
+from consumers.attribution.standing import why_it_falls
+from consumers.attribution.validity import Figures, rejecting, verdicts
 from schemas.reasons import LOST, WON
-from schemas.rules import CLOCK_SKEW_US, DEFAULT, Rule
+from schemas.rules import DEFAULT, RuleSet
+from schemas.validity import Verdict
+
+DAY_US = 24 * 3_600_000_000
+LISTED_MAX = 40
+"""Candidates that a decision lists; the others are counted by reason."""
+
+OTHERS = frozenset({"other_model", "other_os_version", "other_network", "outside_window", "after_install"})
 
 
-class Verdict(NamedTuple):
+class Judged(NamedTuple):
     """What became of a candidate."""
 
     candidate: Candidate
     age_s: int
     verdict: str
     reason: str
+    confidence: float | None = None
+    found: Mapping[Verdict, Figures] = {}
 
 
 class Decision(NamedTuple):
-    """The outcome for one install; `winner` is None for an organic and for a pre-installed one."""
+    """The outcome for one install; `winner` is None when no touch decided it."""
 
     method: str
     winner: Candidate | None
     confidence: float | None
-    verdicts: list[Verdict]
+    judged: list[Judged]
     label: Label | None = None
     """Instead of a winner, with the method `preinstall`."""
+    earlier: str | None = None
+    """The device's install of the app before this one."""
+    more: Mapping[str, int] = {}
+    """Reason → candidates that are not listed."""
 
 
-def decide(conversion: Conversion, candidates: Sequence[Candidate], rules: Sequence[Rule] = DEFAULT.rules) -> Decision:
-    """A pre-install label wins; else the first rule that a standing candidate meets, by its latest (touched, id)."""
-    falls = {index: why_it_falls(conversion, one, rules) for index, one in enumerate(candidates)}
-    standing = [one for index, one in enumerate(candidates) if falls[index] is None]
-    if conversion.label is not None:
-        verdicts = [
-            _verdict(conversion, one, falls[index] or "preinstalled", None) for index, one in enumerate(candidates)
-        ]
-        verdicts.sort(key=_latest_first)
-        return Decision("preinstall", None, 1.0, verdicts, conversion.label)
-    winner: Candidate | None = None
-    for rule in rules:
-        meeting = [one for one in standing if (one.method, one.touch_kind) == (rule.method, rule.touch_kind)]
-        if meeting:
-            winner = max(meeting, key=lambda one: (one.touched_us, one.touch_id))
-            break
-    verdicts = [_verdict(conversion, one, falls[index], winner) for index, one in enumerate(candidates)]
-    verdicts.sort(key=_latest_first)
+class Standing(NamedTuple):
+    """A candidate that was judged by itself."""
+
+    candidate: Candidate
+    falls: str | None
+    found: Mapping[Verdict, Figures]
+    confidence: float | None
+
+
+def decide(
+    conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet = DEFAULT.rules, facts: Facts = NOTHING
+) -> Decision:
+    """A pre-install label wins, then the device's earlier install; else the first rule that a standing candidate
+    meets, by its latest (touched, id)."""
+    looked_at = _by_themselves(conversion, candidates, rules, facts)
+    earlier, earlier_us = facts.earlier or (None, 0)
+    label, winner = conversion.label, None
+    if label is not None:
+        method, why = "preinstall", "preinstalled"
+    elif earlier is not None and conversion.at_us - earlier_us < rules.reattribution_days * DAY_US:
+        method, why = "reinstall", "reinstalled"
+    else:
+        winner = _chosen([one.candidate for one in looked_at if one.falls is None], rules)
+        method, why = winner.method if winner else "organic", ""
+    judged = [_judged(conversion, one, winner, why) for one in looked_at]
+    judged.sort(key=_latest_first)
+    listed, more = _listed(judged)
+    sure = next((one.confidence for one in judged if one.verdict == WON), None)
     return Decision(
-        method=winner.method if winner else "organic",
+        method=method,
         winner=winner,
-        confidence=_confidence(conversion, winner, standing),
-        verdicts=verdicts,
+        confidence=1.0 if label is not None or (winner and winner.method != "fingerprint") else sure,
+        judged=listed,
+        label=label,
+        earlier=earlier,
+        more=more,
     )
 
 
-def _latest_first(one: Verdict) -> tuple[bool, int, str]:
-    return one.verdict != WON, -one.candidate.touched_us, one.candidate.touch_id
+def contenders(conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet) -> list[Candidate]:
+    """Those that can have caused the install: only of these the rest of the record is asked."""
+    return [one for one in candidates if why_it_falls(conversion, one, rules.rules) is None]
 
 
-def why_it_falls(conversion: Conversion, one: Candidate, rules: Sequence[Rule]) -> str | None:
-    """The first reason why the candidate cannot have caused the install; None when it stands."""
-    rule = next((r for r in rules if (r.method, r.touch_kind) == (one.method, one.touch_kind)), None)
-    if rule is None:
-        return "method_off"
-    if one.app != conversion.app:
-        return "other_app"
-    if not _same_value(conversion, one):
-        return "other_value"
-    if "late" in one.flags:
-        return "delivered_late"
-    age_ms = (conversion.at_us - one.touched_us) // 1000
-    if age_ms < -CLOCK_SKEW_US // 1000:
-        return "after_install"
-    if age_ms > rule.window_ms:
-        return "outside_window"
-    return differs(conversion, one) if one.method == "fingerprint" else None
+def _by_themselves(
+    conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet, facts: Facts
+) -> list[Standing]:
+    """Falls by itself, by a verdict, or as a fingerprint that is not sure enough."""
+    looked_at: list[Standing] = []
+    for one in candidates:
+        falls = why_it_falls(conversion, one, rules.rules)
+        found = verdicts(conversion, one, facts, rules) if falls is None else {}
+        looked_at.append(Standing(one, falls or rejecting(found, rules), found, None))
+    prints = [one for one in candidates if one.method == "fingerprint"]
+    standing = [one.candidate for one in looked_at if one.falls is None and one.candidate.method == "fingerprint"]
+    if not standing:
+        return looked_at
+    sure = confidences(conversion, standing, crowd(conversion, prints))
+    return [_with_confidence(one, sure, rules.confidence_min) for one in looked_at]
 
 
-def _same_value(conversion: Conversion, one: Candidate) -> bool:
-    """The key that found the touch is only a hash: compare what it stands for."""
-    if one.method == "identifier":
-        return any(same_device(ours, theirs) for ours in conversion.ids for theirs in one.ids)
-    if one.method == "referrer":
-        clicks = {one.click_id, one.external_click_id}
-        return one.touch_id in conversion.touch_ids or bool(clicks & conversion.click_ids)
-    return True
+def _with_confidence(one: Standing, sure: Mapping[str, float], confidence_min: float) -> Standing:
+    if one.falls is not None or one.candidate.method != "fingerprint":
+        return one
+    confidence = sure[one.candidate.touch_id]
+    return one._replace(confidence=confidence, falls="unsure" if confidence < confidence_min else None)
 
 
-def _verdict(conversion: Conversion, one: Candidate, falls: str | None, winner: Candidate | None) -> Verdict:
-    age_s = max(conversion.at_us - one.touched_us, 0) // 1_000_000
-    if falls is not None:
-        return Verdict(one, age_s, LOST, falls)
+def _chosen(standing: Sequence[Candidate], rules: RuleSet) -> Candidate | None:
+    for rule in rules.rules:
+        meeting = [one for one in standing if (one.method, one.touch_kind) == (rule.method, rule.touch_kind)]
+        if meeting:
+            return max(meeting, key=lambda one: (one.touched_us, one.touch_id))
+    return None
+
+
+def _judged(conversion: Conversion, one: Standing, winner: Candidate | None, why: str) -> Judged:
+    age_s = max(conversion.at_us - one.candidate.touched_us, 0) // 1_000_000
+    reason = one.falls or why or _against(one.candidate, winner)
+    return Judged(one.candidate, age_s, WON if one.candidate is winner else LOST, reason, one.confidence, one.found)
+
+
+def _against(one: Candidate, winner: Candidate | None) -> str:
     assert winner is not None, "a standing candidate meets its own rule, so some rule has decided"
     if one is winner:
-        return Verdict(one, age_s, WON, "latest_of_method")
+        return "latest_of_method"
     same_rule = (one.method, one.touch_kind) == (winner.method, winner.touch_kind)
-    return Verdict(one, age_s, LOST, "earlier_than_winner" if same_rule else "less_certain_method")
+    return "earlier_than_winner" if same_rule else "less_certain_method"
 
 
-def _confidence(conversion: Conversion, winner: Candidate | None, standing: Sequence[Candidate]) -> float | None:
-    """1 for what a device or a store said itself; an estimate for a fingerprint."""
-    if winner is None:
-        return None
-    if winner.method != "fingerprint":
-        return 1.0
-    return confidence(conversion, winner, [one for one in standing if one.method == "fingerprint"])
+def _latest_first(one: Judged) -> tuple[bool, int, str, str]:
+    return one.verdict != WON, -one.candidate.touched_us, one.candidate.touch_id, one.candidate.method
+
+
+def _listed(judged: list[Judged]) -> tuple[list[Judged], Mapping[str, int]]:
+    """The first forty; behind a crowded address those that are merely somebody else's give way."""
+    if len(judged) <= LISTED_MAX:
+        return judged, {}
+    ranked = sorted(judged, key=lambda one: (one.reason in OTHERS, *_latest_first(one)))
+    more = Counter(one.reason for one in ranked[LISTED_MAX:])
+    return sorted(ranked[:LISTED_MAX], key=_latest_first), dict(sorted(more.items()))

@@ -1,24 +1,22 @@
-"""What a decision looks at: the conversion's side and the touch's side, as plain values. Pure."""
+"""What a decision looks at, as plain values: the conversion, the touches, and what is known about them. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from consumers.attribution.rules import INSTALLED_BEFORE_MS
-from schemas import keys
-from schemas.addresses import Network, parse_address, probe_networks
-from schemas.devices import OTHER, normal_os
-from schemas.events import Install, TouchKind
-from schemas.identifiers import DeviceId, device_ids, is_no_id, probed_digests
+from schemas.addresses import Network, parse_address
+from schemas.devices import normal_os
+from schemas.events import Install, Referrer, TouchKind
+from schemas.identifiers import DeviceId, device_ids, is_no_id
 from schemas.query import decode, parse_query
-from schemas.rules import Method, Rule
+from schemas.rules import Method
 
 CLICK_ID_NAMES = ("touchline_click_id", "appmetrica_click_id", "ym_tracking_id", "adjust_external_click_id")
 """Names under which a Google Play referrer carries the ad network's click id."""
 
-TOUCH_KINDS: tuple[TouchKind, ...] = ("click", "impression")
-
-Column = str
-"""Where a key is looked for: a key column of `touches`, or `more` (touch_more_keys)."""
+_params = msgspec.json.Decoder(dict[str, str])
 
 
 class Label(NamedTuple):
@@ -27,6 +25,17 @@ class Label(NamedTuple):
     link: str
     campaign: str | None
     partner: str | None
+
+
+class Play(NamedTuple):
+    """Google Play's own times, Unix microseconds; None for what it did not say."""
+
+    clicked_us: int | None = None
+    """By the device's clock."""
+    begun_us: int | None = None
+    """When the download began, by the device's clock."""
+    server_begun_us: int | None = None
+    """The same by Google's clock."""
 
 
 class Conversion(NamedTuple):
@@ -45,11 +54,13 @@ class Conversion(NamedTuple):
     model: str
     language: str
     network: Network | None
+    maker: str = ""
+    play: Play = Play()
     label: Label | None = None
     """Of a pre-installed app: it wins over clicks and views."""
 
 
-class Candidate(NamedTuple):
+class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A touch that a method found by its key."""
 
     touch_id: str
@@ -62,21 +73,55 @@ class Candidate(NamedTuple):
     touched_us: int
     click_id: str | None
     external_click_id: str | None
-    ids: list[DeviceId]
     network: Network | None
+    os: str
     os_version: str
     model: str
     language: str
     ua: str
     flags: list[str]
+    params: str | None = None
+    """JSON of its parameters, when identifiers are among them."""
+    device_key: int | None = None
+    """Of its first identifier, in whichever form came."""
+    click_key: int | None = None
+    print_key: int | None = None
+
+    @property
+    def ids(self) -> list[DeviceId]:
+        """What the sender said of the device; made when asked for, because most candidates are merely neighbours."""
+        return device_ids(_params.decode(self.params)) if self.params else []
+
+    @property
+    def device(self) -> object:
+        """Equal for touches that look like one device's."""
+        return self.device_key if self.device_key is not None else (self.ua, self.model)
 
 
-class Probe(NamedTuple):
-    """One key to look for."""
+class LinkDay(NamedTuple):
+    """What a link did on a closed day, as it was published."""
 
-    method: Method
-    column: Column
-    key: int
+    clicks: int
+    installs: int
+    first_hour: int
+    flooding: bool
+    delays: bool
+
+
+class Facts(NamedTuple):
+    """What the rest of the record says about the candidates and the device."""
+
+    duplicate_of: Mapping[str, str] = {}
+    """Touch → the earlier touch whose click id it repeats."""
+    repeat_of: Mapping[str, str] = {}
+    """Touch → the touch seconds before it, of the same address and agent on the same link."""
+    link_days: Mapping[tuple[str, int], LinkDay] = {}
+    """(link, day in days since 1970) → its figures, of closed days only."""
+    earlier: tuple[str, int] | None = None
+    """The device's last install of the app before this one: its id, and its time in Unix microseconds."""
+
+
+NOTHING = Facts()
 
 
 def conversion(install: Install, received_us: int) -> Conversion:
@@ -95,6 +140,8 @@ def conversion(install: Install, received_us: int) -> Conversion:
         model=install.device.model,
         language=install.device.locale.replace("_", "-").lower(),
         network=parse_address(install.ip) if install.ip else None,
+        maker=install.device.manufacturer,
+        play=_play(install.referrer) if install.referrer else Play(),
     )
 
 
@@ -102,6 +149,13 @@ def conversion_time(installed_us: int, received_us: int) -> int:
     """The device's word when it is up to 24 h before the receipt; never a time after it."""
     earliest = received_us - INSTALLED_BEFORE_MS * 1000
     return installed_us if earliest <= installed_us <= received_us else received_us
+
+
+def _play(referrer: Referrer) -> Play:
+    """Play says 0 where it knows nothing."""
+    clicked, begun = referrer.referrer_click_timestamp_seconds, referrer.install_begin_timestamp_seconds
+    server_begun = referrer.install_begin_timestamp_server_seconds
+    return Play(*(seconds * 1_000_000 if seconds else None for seconds in (clicked, begun, server_begun)))
 
 
 def referrer_ids(referrer: str) -> tuple[list[str], list[str]]:
@@ -119,45 +173,3 @@ def referrer_ids(referrer: str) -> tuple[list[str], list[str]]:
 def is_touch_id(text: str) -> bool:
     """Whether the text is a UUID as the edge writes them."""
     return len(text) == 36 and text.count("-") == 4 and all(c in "0123456789abcdefABCDEF-" for c in text)
-
-
-def probes(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Probe]:
-    """Every key under which a touch of this device could stand, without repetition; only those these rules look at."""
-    wanted = None if rules is None else {(rule.method, rule.touch_kind) for rule in rules}
-    found: list[Probe] = []
-    for touch in TOUCH_KINDS:
-        for method, make in _PROBES.items():
-            if wanted is None or (method, touch) in wanted:
-                found += make(facts, touch)
-    return list(dict.fromkeys(found))
-
-
-def _by_identifier(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
-    for one in facts.ids:
-        for column, digests in zip(("device_sha1_key", "device_md5_key"), probed_digests(one), strict=True):
-            for digest in digests:
-                key = keys.device_key(facts.app, touch, one.kind, digest)
-                yield Probe("identifier", column, key)
-                yield Probe("identifier", "more", key)
-
-
-def _by_referrer(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
-    if touch == "impression":
-        return  # no store tells which view led to an install
-    for click_id in sorted(facts.click_ids):
-        key = keys.click_id_key(facts.app, touch, click_id)
-        yield Probe("referrer", "click_key", key)
-        yield Probe("referrer", "external_click_key", key)
-
-
-def _by_print(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
-    if facts.network is not None and facts.os != OTHER:
-        for network in probe_networks(facts.network):
-            yield Probe("fingerprint", "print_key", keys.print_key(facts.app, touch, facts.os, network))
-
-
-_PROBES: dict[Method, Callable[[Conversion, TouchKind], Iterator[Probe]]] = {
-    "identifier": _by_identifier,
-    "referrer": _by_referrer,
-    "fingerprint": _by_print,
-}

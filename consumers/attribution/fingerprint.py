@@ -1,24 +1,41 @@
 """How well a touch and an install look like one device: address, system, model, language, delay. Pure.
 
-The key already says: same operating system family, same network. A stated difference ends it, an
-unknown value only costs confidence. The weights are a first estimate, not calibrated yet.
+The key already says: same operating system family, same network. A stated difference ends it. What is left is a
+scorecard: every agreement and doubt has its points (natural logarithms of how much likelier it is for the same device
+than for another behind the same address), and the candidates share certainty with each other and with "none of them",
+which weighs more the more devices were seen there. The points were fitted to simulated worlds by
+`python -m benchmarks.attribution.fit`; `touchline bench attribution` measures them on other worlds.
 """
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from consumers.attribution.facts import Candidate, Conversion
-from consumers.attribution.rules import HOUR_MS
 from schemas.addresses import Network
+from schemas.identifiers import contradict
 
-SAME_MODEL = 0.95
-UNKNOWN_MODEL = 0.75
-UNKNOWN_VERSION = 0.9
-OTHER_MINOR_VERSION = 0.9
-OTHER_LANGUAGE = 0.7
-HALVES_AFTER_MS = 12 * HOUR_MS
-"""A delay of this length halves what the delay can take away."""
-DELAY_SHARE = 0.4
+CROWD_US = 24 * 3_600_000_000
+CROWD_MAX = 32
+
+
+POINTS: Mapping[str, float] = {
+    "same_model": 2.6,
+    "same_family": 0.6,  # "iPhone", and no more is known
+    "same_version": 1.0,
+    "other_minor_version": -1.5,
+    "same_language": 0.3,
+    "other_language": -2.0,
+    "touch_unnamed": 0.0,  # the install has an identifier and the touch has none
+    "install_unnamed": -1.0,  # the other way round: its owner did not let the app read one
+    "minute": -0.55,  # for every doubling of the delay's minutes, plus one
+    "after": 0.0,  # the touch seems to lie after the install: one of the clocks is wrong
+    "none": -1.0,  # "none of them" at an IPv4 address where one device was seen
+    "none_household": -1.0,  # … in an IPv6 /64
+    "none_truncated": 1.0,  # … more, when the sender said only a network
+    "crowd": 1.0,  # … more, for every doubling of the devices seen
+}
 
 
 def differs(conversion: Conversion, one: Candidate) -> str | None:
@@ -30,39 +47,95 @@ def differs(conversion: Conversion, one: Candidate) -> str | None:
     ours, theirs = _major(conversion.os_version), _major(one.os_version)
     if ours and theirs and ours != theirs:
         return "other_os_version"
-    if conversion.model and one.model and not same_model(conversion.model, one.model):
+    if conversion.model and one.model and not same_model(conversion.model, one.model, conversion.maker):
         return "other_model"
+    if one.device_key is not None and contradict(conversion.ids, one.ids):
+        return "other_identifier"
     return None
 
 
-def confidence(conversion: Conversion, one: Candidate, standing: Sequence[Candidate]) -> float:
-    """0 to 1, two decimals: how sure we are that the touch was this device's."""
-    sure = SAME_MODEL if conversion.model and one.model else UNKNOWN_MODEL
-    if not (conversion.os_version and one.os_version):
-        sure *= UNKNOWN_VERSION
-    elif not _one_is_prefix(conversion.os_version, one.os_version):
-        sure *= OTHER_MINOR_VERSION
+def crowd(conversion: Conversion, candidates: Iterable[Candidate]) -> int:
+    """Distinct devices among touches of the install's print key in the 24 h before it, counted to 32."""
+    since_us = conversion.at_us - CROWD_US
+    seen = {one.device for one in candidates if since_us <= one.touched_us <= conversion.at_us}
+    return min(len(seen), CROWD_MAX)
+
+
+def confidences(
+    conversion: Conversion, standing: Sequence[Candidate], crowd: int, points: Mapping[str, float] = POINTS
+) -> dict[str, float]:
+    """Touch → 0 to 1, two decimals: how sure we are that it was this device's."""
+    weights: dict[object, float] = {}
+    for one in standing:
+        weight = math.exp(score(conversion, one, points))
+        weights[one.device] = max(weight, weights.get(one.device, 0.0))
+    whole = sum(weights.values())
+    return {
+        one.touch_id: round(weights[one.device] / (whole + math.exp(nobody(one, crowd, points))), 2) for one in standing
+    }
+
+
+def score(conversion: Conversion, one: Candidate, points: Mapping[str, float] = POINTS) -> float:
+    """The sum of the candidate's points."""
+    return sum(points[name] * count for name, count in evidence(conversion, one).items())
+
+
+def nobody(one: Candidate, crowd: int, points: Mapping[str, float] = POINTS) -> float:
+    """The points of "none of them", where this candidate was seen."""
+    return sum(points[name] * count for name, count in doubts(one, crowd).items())
+
+
+def evidence(conversion: Conversion, one: Candidate) -> Mapping[str, float]:
+    """Entries of the scorecard that hold for the two, and how often."""
+    found: dict[str, float] = {}
+    if conversion.model and one.model:
+        found["same_family" if _is_family(one.model) or _is_family(conversion.model) else "same_model"] = 1
+    if conversion.os_version and one.os_version:
+        found["same_version" if _one_is_prefix(conversion.os_version, one.os_version) else "other_minor_version"] = 1
     ours, theirs = conversion.language[:2], one.language[:2].lower()
-    if ours and theirs and ours != theirs:
-        sure *= OTHER_LANGUAGE
-    delay_ms = max(conversion.at_us - one.touched_us, 0) / 1000
-    halvings: float = delay_ms / HALVES_AFTER_MS
-    sure *= 1 - DELAY_SHARE * (1 - math.pow(0.5, halvings))
-    crowd = len({(other.ua, other.model) for other in standing})
-    return round(sure / max(crowd, 1), 2)
+    if ours and theirs:
+        found["same_language" if ours == theirs else "other_language"] = 1
+    if bool(conversion.ids) != (one.device_key is not None):
+        found["touch_unnamed" if conversion.ids else "install_unnamed"] = 1
+    if one.touched_us > conversion.at_us:
+        found["after"] = 1
+    found["minute"] = math.log2(1 + max(conversion.at_us - one.touched_us, 0) / 60_000_000)
+    return found
 
 
-def same_model(left: str, right: str) -> bool:
-    """Models as agents and SDKs write them: case and blanks aside; "iPhone" covers "iPhone14,2"."""
-    a, b = _plain(left), _plain(right)
+def doubts(one: Candidate, crowd: int) -> Mapping[str, float]:
+    """Likewise for "none of them"."""
+    network = one.network
+    assert network is not None, "a fingerprint stands by its network"
+    found = {"none_household" if network.version == 6 else "none": 1.0, "crowd": math.log2(max(crowd, 1))}
+    if network.prefix < (64 if network.version == 6 else 32):
+        found["none_truncated"] = 1
+    return found
+
+
+_BUILD = re.compile(r"\s*build/.*", re.DOTALL)
+_FAMILIES = ("iphone", "ipad", "ipod")
+
+
+def same_model(left: str, right: str, maker: str = "") -> bool:
+    """Models as agents and SDKs write them: case, blanks, the maker's name and a build aside; "iPhone" covers
+    "iPhone14,2"."""
+    a, b = _plain(left, maker), _plain(right, maker)
     if a == b:
         return True
     short, long = sorted((a, b), key=len)
-    return short in ("iphone", "ipad", "ipod") and long.startswith(short)
+    return short in _FAMILIES and long.startswith(short)
 
 
-def _plain(model: str) -> str:
-    return "".join(model.lower().split())
+@lru_cache(maxsize=20_000)
+def _plain(model: str, maker: str) -> str:
+    text = "".join(_BUILD.sub("", model.lower()).split())
+    brand = "".join(maker.lower().split())
+    return text.removeprefix(brand) or text
+
+
+def _is_family(model: str) -> bool:
+    return _plain(model, "") in _FAMILIES
 
 
 def _major(version: str) -> str:

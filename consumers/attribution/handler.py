@@ -1,13 +1,14 @@
 """The attribution consumer's first step: installs and events → rows, installs with what they look for."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from consumers.attribution.facts import conversion, probes
+from consumers.attribution.facts import conversion
+from consumers.attribution.probes import device_keys, probes
 from consumers.runner import Row, Stored
 from consumers.sources import Record
 from consumers.touches.country import Countries
@@ -46,9 +47,7 @@ class ConversionsHandler:
             values = [_install_values(one, self._countries) for one in installs]
             found = await connection.fetch(load("conversions")["insert_installs"], *zip(*values, strict=True))
             new |= {str(row["id"]) for row in found}
-            keys = [(key, one.id) for one in installs if one.id in new for key in _keys(one)]
-            if keys:
-                await connection.execute(load("conversions")["insert_keys"], *zip(*keys, strict=True))
+            await _keep_keys(connection, [one for one in installs if one.id in new])
         if events:
             values = [_event_values(one) for one in events]
             found = await connection.fetch(load("conversions")["insert_events"], *zip(*values, strict=True))
@@ -70,8 +69,14 @@ async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: 
     ]
 
 
-def _keys(install: Install) -> Iterable[int]:
-    return {probe.key for probe in probes(conversion(install, received_us(install.id)))}
+async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]) -> None:
+    """What new installs look for; and by what a later install of the same device, decided already, is found."""
+    facts = [conversion(one, received_us(one.id)) for one in installs]
+    keys = [(key, one.id) for one in facts for key in {probe.key for probe in probes(one)}]
+    if keys:
+        await connection.execute(load("conversions")["insert_keys"], *zip(*keys, strict=True))
+    devices = [(one.id, sorted(device_keys(one))) for one in facts]
+    await connection.executemany(load("conversions")["new_keys"], [one for one in devices if one[1]])
 
 
 def _install_values(install: Install, countries: Countries) -> tuple[object, ...]:

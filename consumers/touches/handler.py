@@ -1,8 +1,8 @@
 """The touches consumer: hits → rows of `touches`."""
 
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
-from functools import lru_cache
 from uuid import UUID
 
 import asyncpg
@@ -16,10 +16,12 @@ from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
 from schemas.ids import floor_id, received_us
-from schemas.rules import AGAIN_WITHIN_US, CLOCK_SKEW_US
+from schemas.rules import CLOCK_SKEW_US
 from schemas.sql import load
 
-_NEVER_S = 2**63
+DAY_S = 24 * 3600
+TOO_LATE_S = 30 * DAY_S
+"""An install that came so long before a touch is stored does not even hear that it was too late."""
 
 
 class Touch(msgspec.Struct, frozen=True, gc=False):
@@ -73,32 +75,25 @@ class TouchesHandler:
         more = [(key, row.value.touched_us, row.id) for row in new for key in row.value.more_keys]
         if more:
             await connection.execute(load("touches")["more_keys"], *zip(*more, strict=True))
-        await _mark(connection, rows)
+        await _keep_keys(connection, rows)
         return Stored(stored, [])
 
 
-async def _mark(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-    """Installs that looked for one of these touches, and came after it, are decided again.
+async def _keep_keys(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    """For whoever decides: which installs these touches may concern.
 
-    An install that is not committed yet is not seen here, but its barrier lies behind these rows.
+    Looked for when this transaction is over: before, an install could be decided without these touches and not be
+    found by them either.
     """
-    earliest: dict[int, int] = {}
-    for row in rows:
-        second = row.value.touched_us // 1_000_000
-        for key in (*row.value.keys, *row.value.more_keys):
-            if key is not None and second < earliest.get(key, _NEVER_S):
-                earliest[key] = second
     now = time.time_ns() // 1_000_000_000
-    oldest = now - AGAIN_WITHIN_US // 1_000_000
-    latest = now + 86_400  # what a mad clock says must still fit into an id
-    since = [_since(min(max(second, oldest), latest)) for second in earliest.values()]
-    await connection.execute(load("touches")["mark"], list(earliest), since)
-
-
-@lru_cache(maxsize=4096)
-def _since(second: int) -> UUID:
-    """The lowest id of an install that a touch of this second can have caused."""
-    return UUID(floor_id(second * 1_000_000 - CLOCK_SKEW_US))
+    groups: defaultdict[int, set[int]] = defaultdict(set)
+    for row in rows:
+        second = min(max(row.value.touched_us // 1_000_000, now - TOO_LATE_S), now + DAY_S)
+        grain = 60 if now - second < 3600 else 3600
+        keys = (*row.value.keys, *row.value.more_keys)
+        groups[second // grain * grain].update(key for key in keys if key is not None)
+    since = [(UUID(floor_id(second * 1_000_000 - CLOCK_SKEW_US)), sorted(keys)) for second, keys in groups.items()]
+    await connection.executemany(load("conversions")["new_keys"], [one for one in since if one[1]])
 
 
 async def _owners(connection: asyncpg.Connection, links: set[str]) -> dict[str, bytes]:

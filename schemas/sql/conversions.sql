@@ -82,8 +82,14 @@ ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
 SELECT count(*) FROM installs WHERE NOT decided;
 
 -- name: rules
--- The rules that hold for apps; those without any of their own are missing.
-SELECT DISTINCT ON (app) app, version, rules FROM app_rules WHERE app = ANY($1::text[]) ORDER BY app, version DESC;
+-- The rules of installs' apps: a version ($3), else those that held when the install was received ($4).
+-- Those of an app that had none are missing.
+SELECT p.number, r.version, r.rules
+FROM unnest($1::int[], $2::text[], $3::int[], $4::timestamptz[]) AS p (number, app, version, at)
+CROSS JOIN LATERAL (
+    SELECT version, rules FROM app_rules
+    WHERE app = p.app AND CASE WHEN p.version IS NULL THEN created_at <= p.at ELSE version = p.version END
+    ORDER BY version DESC LIMIT 1) r;
 
 -- name: labels
 -- Tracking links that apps came with, and whose they are.
@@ -91,73 +97,195 @@ SELECT l.id AS link, l.app, l.campaign, c.partner FROM links l LEFT JOIN campaig
 WHERE l.id = ANY($1::text[]);
 
 -- name: candidates
--- Touches under the keys of installs: (install's number, method, column, key, floor of ids, latest touched_at).
--- Each column has its own index, so each has its own branch. $7: at most so many per key.
+-- Touches under the keys of installs: (install's number, method, column, key, floor of ids, latest touched_at,
+-- at most so many). Each column has its own index, so each has its own branch.
 WITH p AS (
-    SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[], $6::timestamptz[])
-        AS p (number, method, col, key, floor, top)
+    SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[], $6::timestamptz[], $7::int[])
+        AS p (number, method, col, key, floor, top, rows)
 ), found AS (
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
         SELECT id FROM touches WHERE device_sha1_key = p.key AND id >= p.floor AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT $7) t WHERE p.col = 'device_sha1_key'
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'device_sha1_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
         SELECT id FROM touches WHERE device_md5_key = p.key AND id >= p.floor AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT $7) t WHERE p.col = 'device_md5_key'
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'device_md5_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
         SELECT id FROM touches WHERE click_key = p.key AND id >= p.floor AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT $7) t WHERE p.col = 'click_key'
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'click_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
         SELECT id FROM touches WHERE external_click_key = p.key AND id >= p.floor AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT $7) t WHERE p.col = 'external_click_key'
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'external_click_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
         SELECT id FROM touches WHERE print_key = p.key AND id >= p.floor AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT $7) t WHERE p.col = 'print_key'
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'print_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.touch FROM p CROSS JOIN LATERAL (
         SELECT touch FROM touch_more_keys WHERE key = p.key AND touched_at <= p.top
-        ORDER BY touched_at DESC, touch DESC LIMIT $7) t WHERE p.col = 'more'
+        ORDER BY touched_at DESC, touch DESC LIMIT p.rows) t WHERE p.col = 'more'
 )
 SELECT found.number, found.method, found.col, found.key, t.id, t.kind, t.app, t.link, t.campaign, t.partner,
-       t.touched_at, t.click_id, t.external_click_id, t.params, t.ip, t.os_version, t.model, t.language, t.ua, t.flags
+       t.touched_at, t.click_id, t.external_click_id,
+       CASE WHEN coalesce(t.device_sha1_key, t.device_md5_key) IS NOT NULL THEN t.params END AS params, t.ip, t.os, t.os_version, t.model, t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key, t.click_key,
+       t.print_key
 FROM found JOIN touches t ON t.id = found.id
 ORDER BY found.number, t.touched_at DESC, t.id DESC;
 
 -- name: by_id
 -- Touches that a store's referrer names by our own id.
 SELECT n.number, 'referrer' AS method, 'id' AS col, 0::bigint AS key, t.id, t.kind, t.app, t.link, t.campaign,
-       t.partner, t.touched_at, t.click_id, t.external_click_id, t.params, t.ip, t.os_version, t.model, t.language,
-       t.ua, t.flags
+       t.partner, t.touched_at, t.click_id, t.external_click_id, NULL AS params, t.ip, t.os, t.os_version, t.model,
+       t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key, t.click_key, t.print_key
 FROM unnest($1::int[], $2::uuid[]) AS n (number, id) JOIN touches t ON t.id = n.id;
 
+-- name: duplicates
+-- Per touch the last one before it with its click id on its link, within $8 days.
+SELECT p.touch, e.id AS earlier
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::uuid[])
+    AS p (touch, key, link, partner, click_id, touched_at, floor)
+CROSS JOIN LATERAL (
+    SELECT id FROM touches
+    WHERE click_key = p.key AND id >= p.floor AND touched_at >= p.touched_at - $8::int * interval '1 day'
+      AND touched_at <= p.touched_at AND (touched_at, id) < (p.touched_at, p.touch)
+      AND link = p.link AND partner IS NOT DISTINCT FROM p.partner AND click_id = p.click_id
+    ORDER BY touched_at DESC, id DESC LIMIT 1) e;
+
+-- name: repeats
+-- Per touch the last one before it from its address and agent on its link, within $7 seconds.
+SELECT p.touch, e.id AS earlier
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[])
+    AS p (touch, key, link, ua, touched_at, floor)
+JOIN touches o ON o.id = p.touch
+CROSS JOIN LATERAL (
+    SELECT id FROM touches
+    WHERE print_key = p.key AND id >= p.floor AND touched_at >= p.touched_at - $7::int * interval '1 second'
+      AND touched_at <= p.touched_at AND (touched_at, id) < (p.touched_at, p.touch)
+      AND link = p.link AND ua = p.ua AND ip = o.ip
+    ORDER BY touched_at DESC, id DESC LIMIT 1) e;
+
+-- name: earlier_installs
+-- Installs that share a device's key and came before, the latest of each key first: (install's number, key, install).
+SELECT p.number, i.id, i.installed_at, i.ids
+FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS p (number, key, install)
+CROSS JOIN LATERAL (
+    SELECT install FROM conversion_keys WHERE key = p.key AND install < p.install ORDER BY install DESC LIMIT 3) c
+JOIN installs i ON i.id = c.install;
+
+-- name: new_keys
+-- Keys that nobody has looked for among the installs yet.
+INSERT INTO new_keys (since, keys) VALUES ($1, $2);
+
+-- name: turn
+-- Deciding and marking take turns: a decision that was read before a touch came must be kept before its mark is made.
+SELECT pg_advisory_xact_lock_shared(7406003);
+
+-- name: alone
+-- Likewise, of the one that marks.
+SELECT pg_advisory_xact_lock(7406003);
+
+-- name: mark
+-- Decided installs that look for one of the new keys, and came no earlier than its touch, are decided again.
+WITH taken AS (
+    DELETE FROM new_keys WHERE id IN (SELECT id FROM new_keys ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+    RETURNING since, keys
+), marked AS (
+    INSERT INTO marks (install)
+    SELECT DISTINCT c.install FROM taken CROSS JOIN LATERAL unnest(taken.keys) AS k (key)
+    JOIN conversion_keys c ON c.key = k.key AND c.install >= taken.since
+    JOIN installs i ON i.id = c.install AND i.decided
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM marked) AS marked;
+
+-- name: forget_new_keys
+-- Of touches stored so long ago that every install they concern is past deciding.
+DELETE FROM new_keys WHERE stored_at < now() - $1::int * interval '1 second';
+
+-- name: published
+-- Which of these days have been published.
+SELECT DISTINCT day FROM published_days WHERE day = ANY($1::date[]);
+
+-- name: lock_days
+-- One process at a time publishes.
+SELECT pg_advisory_xact_lock(7406004);
+
+-- name: publish_day
+-- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
+-- clicks; installs received then that one of its touches caused, or would have but for flooding; of these, those
+-- within an hour. A link floods when it brings less than a share ($6) of what the app's other links would have brought
+-- ($7 at least), or next to nothing ($5 a click) of very many ($8) clicks.
+WITH version AS (
+    INSERT INTO published_days (day, version)
+    SELECT $1, coalesce(max(version), 0) + 1 FROM published_days WHERE day = $1 RETURNING version
+), clicks AS (
+    SELECT link, app, count(*) AS clicks FROM touches
+    WHERE id >= $2 AND id < $3 AND kind = 'click' GROUP BY link, app
+), led AS (
+    SELECT c.link, i.app, count(DISTINCT i.id) AS installs,
+           count(DISTINCT i.id) FILTER (WHERE c.age_seconds <= 3600) AS first_hour
+    FROM installs i
+    CROSS JOIN LATERAL (SELECT candidates FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d
+    CROSS JOIN LATERAL jsonb_to_recordset(d.candidates) AS c (link text, verdict text, reason text, age_seconds bigint)
+    WHERE i.id >= $2 AND i.id < $3 AND (c.verdict = 'won' OR c.reason = 'flooding')
+    GROUP BY c.link, i.app
+), links AS (
+    SELECT link, app, clicks, coalesce(installs, 0) AS installs, coalesce(first_hour, 0) AS first_hour
+    FROM clicks LEFT JOIN led USING (link, app)
+), rated AS (
+    SELECT *, coalesce((sum(installs) OVER app - installs) / nullif(sum(clicks) OVER app - clicks, 0), 0) * clicks
+        AS expected
+    FROM links WINDOW app AS (PARTITION BY app)
+)
+INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, flooding, delays)
+SELECT link, $1, version, app, clicks, installs, first_hour,
+       clicks >= $4 AND (clicks >= $8 AND installs <= clicks * $5::float8
+                         OR expected >= $7 AND installs < expected * $6::float8),
+       installs >= $9 AND first_hour < installs * $10::float8
+FROM rated, version
+ON CONFLICT DO NOTHING;
+
+-- name: link_days
+-- The latest figures of links on days.
+SELECT DISTINCT ON (d.link, d.day) d.link, d.day, d.clicks, d.installs, d.first_hour, d.flooding, d.delays
+FROM link_days d JOIN unnest($1::text[], $2::date[]) AS p (link, day) ON d.link = p.link AND d.day = p.day
+ORDER BY d.link, d.day, d.version DESC;
+
 -- name: take_marked
--- Decided installs that a later touch concerns; those another process decides are left to it.
-SELECT i.* FROM installs i WHERE i.decided AND i.id IN (SELECT install FROM marks)
+-- Decided installs that a later touch concerns, those from $2 on, with the rules they were decided by; those another
+-- process decides are left to it.
+SELECT i.*, d.rules AS decided_by
+FROM installs i
+CROSS JOIN LATERAL (SELECT rules FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d
+WHERE i.decided AND i.id IN (SELECT install FROM marks WHERE install >= $2)
 ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
 
 -- name: unmark
 -- Before their candidates are read: whatever marks them from here on is seen next time.
 DELETE FROM marks WHERE install = ANY($1::uuid[]);
 
--- name: forget_marks
--- Of installs that came too long ago to be decided again.
-DELETE FROM marks WHERE install < $1;
+-- name: too_late
+-- Marks of installs that came too long ago to be decided again: it is on record that a touch came too late for them.
+WITH old AS (DELETE FROM marks WHERE install < $1 RETURNING install)
+UPDATE installs SET too_late = true WHERE id IN (SELECT install FROM old);
 
 -- name: decide
 -- Decisions with their candidates. A later decision of an install has a higher number; an equal one is none.
 INSERT INTO decisions (install, number, method, touch, touch_kind, link, campaign, partner, click_id,
-                       confidence, candidates, rules)
+                       confidence, candidates, more, tags, earlier, rules, replayed)
 SELECT d.install, coalesce(o.number, 0) + 1,
        d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
-       d.candidates::jsonb, d.rules
+       d.candidates::jsonb, d.more::jsonb, coalesce(string_to_array(nullif(d.tags, ''), ','), '{}'), d.earlier,
+       d.rules, $15
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::float8[], $10::text[], $11::text[])
-    AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, rules)
+            $9::float8[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[])
+    AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, more, tags,
+          earlier, rules)
 LEFT JOIN LATERAL (SELECT * FROM decisions o WHERE o.install = d.install ORDER BY o.number DESC LIMIT 1) o ON true
-WHERE (o.method, o.touch, o.candidates) IS DISTINCT FROM (d.method, d.touch, d.candidates::jsonb);
+WHERE (o.method, o.touch, o.candidates, o.more, o.earlier)
+      IS DISTINCT FROM (d.method, d.touch, d.candidates::jsonb, d.more::jsonb, d.earlier);
 
 -- name: mark_decided
 -- They wait no longer.

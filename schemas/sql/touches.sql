@@ -31,9 +31,3 @@ ORDER BY c.relname;
 -- name: lock_partitions
 -- One process at a time makes partitions.
 SELECT pg_advisory_xact_lock(7406002);
-
--- name: mark
--- Installs that look for one of these keys and came no earlier than its touch are decided again: (key, since).
-INSERT INTO marks (install)
-SELECT DISTINCT c.install FROM unnest($1::bigint[], $2::uuid[]) AS k (key, since)
-JOIN conversion_keys c ON c.key = k.key AND c.install >= k.since;

@@ -1,5 +1,6 @@
 """An install and its candidates, for the tests of decisions."""
 
+import json
 from typing import Any
 
 from consumers.attribution.facts import Candidate, Conversion
@@ -44,7 +45,7 @@ def touch(
     number: int = 1,
     **changes: Any,
 ) -> Candidate:
-    """A touch of the same device, `age_us` before the install; `ip` as text."""
+    """A touch of the same device, `age_us` before the install; `ip` as text, `ids` as its sender says them."""
     ip = changes.pop("ip", "203.0.113.7")
     values: dict[str, Any] = {
         "touch_id": f"019b76da-a87b-774b-8001-{number:012x}",
@@ -57,12 +58,19 @@ def touch(
         "touched_us": AT_US - age_us,
         "click_id": "c1",
         "external_click_id": None,
-        "ids": [GAID],
         "network": parse_address(ip) if ip else None,
+        "os": "android",
         "os_version": "14",
         "model": "Pixel 8",
         "language": "en-US",
+        "params": params_of(changes.pop("ids", [GAID])),
         "ua": "phone",
         "flags": [],
     }
     return Candidate(**values | changes)
+
+
+def params_of(ids: list[DeviceId]) -> str:
+    """The parameters of a touch that say these identifiers."""
+    forms = {"raw": "", "sha1": "_sha1", "md5": "_md5"}
+    return json.dumps({f"{one.kind}{forms[one.form]}": one.value for one in ids})

@@ -135,9 +135,9 @@ async def test_several_deciders_decide_once(pool: asyncpg.Pool) -> None:
 OWN_RULES = """
 INSERT INTO apps (id, title) VALUES ('own', ''), ('changed', '');
 INSERT INTO app_rules (app, version, rules) VALUES
-    ('own', 1, '[{"method": "identifier", "touch_kind": "click", "window_hours": 720}]'),
-    ('changed', 1, '[{"method": "identifier", "touch_kind": "click", "window_hours": 720}]'),
-    ('changed', 2, '[{"method": "fingerprint", "touch_kind": "click", "window_hours": 168}]');
+    ('own', 1, '{"rules": [{"method": "identifier", "touch_kind": "click", "window_hours": 720}]}'),
+    ('changed', 1, '{"rules": [{"method": "identifier", "touch_kind": "click", "window_hours": 720}]}'),
+    ('changed', 2, '{"rules": [{"method": "fingerprint", "touch_kind": "click", "window_hours": 168}]}');
 """
 
 

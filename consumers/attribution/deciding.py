@@ -1,0 +1,184 @@
+"""Decides a page of installs: reads what `decide` looks at, and keeps what it says. Within the caller's transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import asyncpg
+import msgspec
+
+from consumers.attribution.candidates import EPOCH, PER_KEY_FIRST, PER_KEY_MAX, read_candidates, timestamp
+from consumers.attribution.decide import Decision, Judged, contenders, decide
+from consumers.attribution.facts import Candidate, Conversion, Label, conversion
+from consumers.attribution.probes import probes
+from consumers.attribution.record import read_facts
+from schemas.events import Device, Install, Referrer
+from schemas.ids import received_us
+from schemas.rules import DEFAULT, Named, name_of, stored_rules
+from schemas.sql import load
+
+_encode = msgspec.json.Encoder().encode
+_US = timedelta(microseconds=1)
+_device = msgspec.json.Decoder(Device)
+_referrer = msgspec.json.Decoder(Referrer)
+_ids = msgspec.json.Decoder(dict[str, str])
+
+
+class Decided(NamedTuple):
+    """An install with its decision, not kept yet."""
+
+    conversion: Conversion
+    rules: Named
+    decision: Decision
+    contenders: list[Candidate]
+
+
+async def decided(
+    connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], rules: Sequence[Named] | None = None
+) -> list[Decided]:
+    """The decisions about stored installs by these rules, else by those in force when each was received, or by those
+    that it was decided by before (`decided_by`)."""
+    conversions = [_conversion(row) for row in rows]
+    rules = rules or await _rules_of(connection, conversions, rows)
+    conversions = await _labelled(connection, conversions, [row["preinstall_link"] for row in rows])
+    sets = [one.rules for one in rules]
+    candidates, full = await read_candidates(connection, conversions, sets, per_key=PER_KEY_FIRST)
+    found = await _decide(connection, conversions, candidates, rules)
+    for number, one in enumerate(found):
+        # most keys hold a few touches; where a full page of them fell, more are read
+        if full[number] and one.decision.winner is None:
+            more, _ = await read_candidates(connection, [one.conversion], [one.rules.rules], per_key=PER_KEY_MAX)
+            (found[number],) = await _decide(connection, [one.conversion], more, [one.rules])
+    return found
+
+
+async def keep(connection: asyncpg.Connection, found: Sequence[Decided], *, replayed: bool = False) -> None:
+    """Store the decisions that differ from the standing ones, and what would change them."""
+    values = [_values(one) for one in found]
+    await connection.execute(load("conversions")["decide"], *zip(*values, strict=True), replayed)
+    watched = [(key, one.conversion.id) for one in found for key in _watched(one)]
+    if watched:
+        await connection.execute(load("conversions")["insert_keys"], *zip(*watched, strict=True))
+
+
+async def _decide(
+    connection: asyncpg.Connection,
+    conversions: Sequence[Conversion],
+    candidates: Sequence[Sequence[Candidate]],
+    rules: Sequence[Named],
+) -> list[Decided]:
+    standing = [
+        contenders(one, found, its.rules) for one, found, its in zip(conversions, candidates, rules, strict=True)
+    ]
+    facts = await read_facts(connection, conversions, standing)
+    return [
+        Decided(one, its, decide(one, found, its.rules, known), stand)
+        for one, found, its, known, stand in zip(conversions, candidates, rules, facts, standing, strict=True)
+    ]
+
+
+def _watched(one: Decided) -> Iterable[int]:
+    """A touch under one of these keys may be the one that a contender repeats, whomever it was from."""
+    own = {probe.key for probe in probes(one.conversion)}
+    found = {key for touch in one.contenders for key in (touch.click_key, touch.print_key) if key is not None}
+    return sorted(found - own)
+
+
+async def _rules_of(
+    connection: asyncpg.Connection, conversions: Sequence[Conversion], rows: Sequence[asyncpg.Record]
+) -> list[Named]:
+    versions = [_version(one.app, row.get("decided_by")) for one, row in zip(conversions, rows, strict=True)]
+    found = await connection.fetch(
+        load("conversions")["rules"],
+        range(len(rows)),
+        [one.app for one in conversions],
+        versions,
+        [timestamp(one.received_us) for one in conversions],
+    )
+    own = {row["number"]: row for row in found}
+    return [
+        Named(name_of(one.app, own[at]["version"]), stored_rules(own[at]["rules"])) if at in own else DEFAULT
+        for at, one in enumerate(conversions)
+    ]
+
+
+def _version(app: str, name: str | None) -> int | None:
+    """0, which is none, of rules that are not the app's own."""
+    if name is None:
+        return None
+    of, _, version = name.rpartition("-")
+    return int(version) if of == app else 0
+
+
+async def _labelled(
+    connection: asyncpg.Connection, conversions: list[Conversion], links: Sequence[str | None]
+) -> list[Conversion]:
+    """With the pre-install labels that are links of the conversion's app; others say nothing."""
+    if not any(links):
+        return conversions
+    rows = await connection.fetch(load("conversions")["labels"], sorted({link for link in links if link}))
+    labels = {(row["app"], row["link"]): Label(row["link"], row["campaign"], row["partner"]) for row in rows}
+    pairs = zip(conversions, links, strict=True)
+    return [one._replace(label=labels.get((one.app, link)) if link else None) for one, link in pairs]
+
+
+def _conversion(row: asyncpg.Record) -> Conversion:
+    """The facts of a stored install: the same as of the record it came from."""
+    install_id = str(row["id"])
+    install = Install(
+        v=1,
+        id=install_id,
+        app=row["app"],
+        install_id=row["install_id"],
+        installed_us=(row["installed_at"] - EPOCH) // _US,
+        ids=_ids.decode(row["ids"]),
+        device=_device.decode(row["device"]),
+        referrer=_referrer.decode(row["referrer"]) if row["referrer"] else None,
+        ip=row["ip"],
+        ua=row["ua"],
+    )
+    return conversion(install, received_us(install_id))
+
+
+def _values(one: Decided) -> tuple[object, ...]:
+    decision = one.decision
+    winner, owner = decision.winner, decision.winner or decision.label
+    tags = next((judged.found for judged in decision.judged if judged.candidate is winner), {})
+    return (
+        one.conversion.id,
+        decision.method,
+        winner.touch_id if winner else None,
+        winner.touch_kind if winner else None,
+        owner.link if owner else None,
+        owner.campaign if owner else None,
+        owner.partner if owner else None,
+        (winner.click_id or winner.external_click_id) if winner else None,
+        decision.confidence,
+        _encode([_stated(judged) for judged in decision.judged]).decode(),
+        _encode(decision.more).decode(),
+        ",".join(tags),
+        decision.earlier,
+        one.rules.name,
+    )
+
+
+def _stated(judged: Judged) -> Mapping[str, object]:
+    one = judged.candidate
+    stated: dict[str, object] = {
+        "touch_id": one.touch_id,
+        "method": one.method,
+        "touch_kind": one.touch_kind,
+        "link": one.link,
+        "click_id": one.click_id,
+        "age_seconds": judged.age_s,
+        "verdict": judged.verdict,
+        "reason": judged.reason,
+    }
+    if judged.confidence is not None:
+        stated["confidence"] = judged.confidence
+    if judged.found:
+        stated["tags"] = sorted(judged.found)
+        figures = {name: dict(its) for name, its in sorted(judged.found.items()) if its}
+        if figures:
+            stated["figures"] = figures
+    return stated

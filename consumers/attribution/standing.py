@@ -1,0 +1,37 @@
+"""Whether a candidate can have caused an install at all, looked at by itself. Pure."""
+
+from collections.abc import Sequence
+
+from consumers.attribution.facts import Candidate, Conversion
+from consumers.attribution.fingerprint import differs
+from schemas.identifiers import same_device
+from schemas.rules import CLOCK_SKEW_US, Rule
+
+
+def why_it_falls(conversion: Conversion, one: Candidate, rules: Sequence[Rule]) -> str | None:
+    """The first reason why the candidate cannot have caused the install; None when it stands."""
+    rule = next((r for r in rules if (r.method, r.touch_kind) == (one.method, one.touch_kind)), None)
+    if rule is None:
+        return "method_off"
+    if one.app != conversion.app:
+        return "other_app"
+    if not _same_value(conversion, one):
+        return "other_value"
+    if "late" in one.flags:
+        return "delivered_late"
+    age_ms = (conversion.at_us - one.touched_us) // 1000
+    if age_ms < -CLOCK_SKEW_US // 1000:
+        return "after_install"
+    if age_ms > rule.window_ms:
+        return "outside_window"
+    return differs(conversion, one) if one.method == "fingerprint" else None
+
+
+def _same_value(conversion: Conversion, one: Candidate) -> bool:
+    """The key that found the touch is only a hash: compare what it stands for."""
+    if one.method == "identifier":
+        return any(same_device(ours, theirs) for ours in conversion.ids for theirs in one.ids)
+    if one.method == "referrer":
+        clicks = {one.click_id, one.external_click_id}
+        return one.touch_id in conversion.touch_ids or bool(clicks & conversion.click_ids)
+    return True
