@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from console.link_form import checked_app_id, checked_fallback, checked_text
-from console.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
+from process.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
 from schemas.errors import ConfigError, TouchlineError
 from schemas.links import KeyKind
 from schemas.reasons import SENTENCES
@@ -123,8 +123,8 @@ def rules(
     file: Annotated[
         typer.FileText | None,
         typer.Option(
-            help='Or to those of a file: {"rules": [{"method": "identifier", "touch_kind": "click", "window_hours": 168},'
-            ' …], "confidence_min": 0.7, "validity": {"data_centre": "reject"}, "reattribution_days": 180}'
+            help='Or to those of a file: {"rules": [{"method": "identifier", "touch_kind": "click", "window_hours":'
+            ' 168}, …], "confidence_min": 0.7, "validity": {"data_centre": "reject"}, "reattribution_days": 180}'
         ),
     ] = None,
     json: Json = False,

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from console.explanation import duration, facts
-from console.terminal import Json, facts_lines, page, print_json, safe, table, with_postgres
+from process.terminal import Json, facts_lines, page, print_json, safe, table, with_postgres
 from schemas.errors import TouchlineError
 from schemas.reasons import WON
 from schemas.sql import load

@@ -8,8 +8,8 @@ import typer
 
 from console import link_form
 from console.apps import no_such_app
-from console.terminal import Command, Json, facts_lines, page, print_json, settings, table, with_postgres
 from console.urls import new_link_id, printed_urls
+from process.terminal import Command, Json, facts_lines, page, print_json, settings, table, with_postgres
 from schemas.errors import ConfigError, TouchlineError
 from schemas.links import Link, LinkKind, Target
 from schemas.sql import load

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from console.arrivals import Arrival, Window, reject, touch
-from console.terminal import complain, page, safe, sentence, settings
 from process.postgres import AWAY, connect
+from process.terminal import complain, page, safe, sentence, settings
 from schemas.ids import floor_id, received_us
 from schemas.settings import Settings
 from schemas.sql import load

@@ -1,17 +1,20 @@
-"""`touchline consume touches|attribution|rejects`."""
+"""`touchline consume touches|attribution|rejects`, and `touchline replay`."""
 
 import asyncio
 
 import typer
 
 from consumers.app import run_consumer
+from consumers.attribution.replay_command import replay_command
 from process.life import run
+from process.terminal import Command, run_app
 from schemas.settings import Settings
 from schemas.topics import Consumer
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 consume = typer.Typer(no_args_is_help=True, help="Read the log into Postgres.")
 app.add_typer(consume, name="consume")
+app.command("replay", cls=Command)(replay_command)
 
 
 def _start(consumer: Consumer) -> None:
@@ -40,4 +43,4 @@ def rejects() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_app(app)

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "app": ("console", "Create, list and show apps."),
     "link": ("console", "Create, list and show tracking links."),
     "explain": ("console", "Why an install was attributed as it was."),
+    "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
     "status": ("console", "Lag, journals and rates of every role."),
     "verify": ("console", "The accounting: received = stored + rejected; exit 1 when something is missing."),

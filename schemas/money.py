@@ -28,3 +28,10 @@ def to_micros(amount: str) -> int:
 def is_currency(text: str) -> bool:
     """Whether the text has the shape of an ISO 4217 code."""
     return _CURRENCY.match(text) is not None
+
+
+def from_micros(micros: int) -> str:
+    """Decimal text with two to six decimals: 4990000 → "4.99"."""
+    whole, rest = divmod(abs(micros), MICROS)
+    decimals = f"{rest:06}".rstrip("0").ljust(2, "0")
+    return f"{'-' if micros < 0 else ''}{whole}.{decimals}"

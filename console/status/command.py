@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from console.terminal import Json, page, print_json, settings
+from process.terminal import Json, page, print_json, settings
 
 
 def status(json: Json = False) -> None:

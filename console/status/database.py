@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from console.terminal import sentence
 from process.postgres import AWAY, connect
+from process.terminal import sentence
 from schemas.errors import TouchlineError
 from schemas.ids import floor_id, received_us
 from schemas.settings import Settings

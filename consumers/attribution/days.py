@@ -18,7 +18,7 @@ from schemas.validity import (
 )
 
 DAY_US = 24 * 3_600_000_000
-_DAY_0 = date(1970, 1, 1)
+DAY_0 = date(1970, 1, 1)
 
 
 async def publish_before(connection: asyncpg.Connection, installs: Iterable[str]) -> None:
@@ -26,7 +26,7 @@ async def publish_before(connection: asyncpg.Connection, installs: Iterable[str]
 
     Called before they are decided, so that every decision of a day looks at the same figures.
     """
-    days = {_DAY_0 + timedelta(received_us(one) // DAY_US - 1) for one in installs}
+    days = {DAY_0 + timedelta(received_us(one) // DAY_US - 1) for one in installs}
     done = {row["day"] for row in await connection.fetch(load("conversions")["published"], sorted(days))}
     if days == done:
         return
@@ -38,7 +38,7 @@ async def publish_before(connection: asyncpg.Connection, installs: Iterable[str]
 
 async def publish(connection: asyncpg.Connection, day: date) -> None:
     """The figures of a day as they are now, as its next version."""
-    begins_us = (day - _DAY_0).days * DAY_US
+    begins_us = (day - DAY_0).days * DAY_US
     await connection.execute(
         load("conversions")["publish_day"],
         day,

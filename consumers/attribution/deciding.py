@@ -154,12 +154,17 @@ def _values(one: Decided) -> tuple[object, ...]:
         owner.partner if owner else None,
         (winner.click_id or winner.external_click_id) if winner else None,
         decision.confidence,
-        _encode([_stated(judged) for judged in decision.judged]).decode(),
+        _encode(listed(decision)).decode(),
         _encode(decision.more).decode(),
         ",".join(tags),
         decision.earlier,
         one.rules.name,
     )
+
+
+def listed(decision: Decision) -> list[Mapping[str, object]]:
+    """The candidates as a decision keeps them."""
+    return [_stated(judged) for judged in decision.judged]
 
 
 def _stated(judged: Judged) -> Mapping[str, object]:

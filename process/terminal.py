@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
 import orjson
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
+from typer.exceptions import TyperException
 
 from process.postgres import AWAY, connect
 from schemas.errors import ConfigError, TouchlineError
@@ -42,6 +43,18 @@ class Command(TyperCommand):
         except (TouchlineError, asyncpg.PostgresError, *AWAY) as error:
             complain(ctx.command_path, sentence(error))
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+def run_app(app: typer.Typer) -> NoReturn:
+    """Run the command that the arguments name; a wrong argument is one sentence and exit code 2."""
+    try:
+        code: Any = app(prog_name="touchline", standalone_mode=False)
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        if said := error.format_message():  # empty when the help was printed instead
+            complain(context.command_path if context else "touchline", said)
+        sys.exit(error.exit_code)
+    sys.exit(code)
 
 
 def sentence(error: BaseException) -> str:

@@ -1,0 +1,40 @@
+-- name: replayed
+-- Installs after $1 (of app $2) with their standing decision, at most $3, in the order of their receipt.
+SELECT i.*, d.method, d.touch, d.link, d.campaign, d.candidates, d.more, d.earlier,
+       EXISTS (SELECT FROM marks m WHERE m.install = i.id) AS marked
+FROM installs i
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id AND i.decided ORDER BY number DESC LIMIT 1) d ON true
+WHERE i.id > $1 AND ($2::text IS NULL OR i.app = $2) AND NOT 'forgotten' = ANY(i.flags)
+ORDER BY i.id LIMIT $3;
+
+-- name: replayed_locked
+-- The same, and nobody else decides them meanwhile.
+SELECT i.*, d.method, d.touch, d.link, d.campaign, d.candidates, d.more, d.earlier,
+       EXISTS (SELECT FROM marks m WHERE m.install = i.id) AS marked
+FROM installs i
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id AND i.decided ORDER BY number DESC LIMIT 1) d ON true
+WHERE i.id > $1 AND ($2::text IS NULL OR i.app = $2) AND NOT 'forgotten' = ANY(i.flags)
+ORDER BY i.id LIMIT $3 FOR UPDATE OF i;
+
+-- name: rules_today
+-- The rules that an app has now.
+SELECT version, rules FROM app_rules WHERE app = $1 ORDER BY version DESC LIMIT 1;
+
+-- name: revenue
+-- What the events of installs brought, by currency.
+SELECT i.id, e.currency, sum(e.revenue_micros)::bigint AS micros
+FROM installs i JOIN events e ON e.app = i.app AND e.install_id = i.install_id
+WHERE i.id = ANY($1::uuid[]) AND e.currency IS NOT NULL GROUP BY 1, 2;
+
+-- name: received_before
+-- Whether anything was received before this hour (since 1970).
+SELECT EXISTS (SELECT FROM received WHERE topic = 'hits' AND hour < $1);
+
+-- name: day_changed
+-- Whether the last version of a day judges any link in another way than the one before.
+WITH last AS (SELECT max(version) AS version FROM published_days WHERE day = $1),
+judged AS (
+    SELECT d.link, d.version = last.version AS is_last, flooding, delays FROM link_days d, last
+    WHERE d.day = $1 AND d.version >= last.version - 1 AND (flooding OR delays)
+)
+SELECT EXISTS (SELECT FROM judged GROUP BY link, flooding, delays HAVING count(*) = 1);
