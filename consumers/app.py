@@ -16,6 +16,7 @@ from consumers.sources import Source
 from consumers.sources.journals import JournalSource
 from consumers.sources.kafka import KafkaSource
 from consumers.touches.country import Countries, open_countries
+from consumers.touches.data_centres import DataCentres, open_data_centres
 from consumers.touches.handler import TouchesHandler
 from consumers.touches.partitions import ensure_partitions, today_utc
 from process.health import served
@@ -59,7 +60,7 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
     if consumer == "touches":
         countries = _countries(settings)
         meters.gauge(metrics.COUNTRY_DATABASE).labels(countries.source, str(countries.date)).set(1)
-        touches = TouchesHandler(countries)
+        touches = TouchesHandler(countries, _data_centres(settings))
         handler = touches
         await patiently(lambda: _housekeep(pool, touches), stop, what=consumer)
         others.append(lambda stop: _housekeep_now_and_then(pool, touches, stop))
@@ -112,3 +113,10 @@ def _countries(settings: Settings) -> Countries:
         return open_countries(settings.country_db or None)
     except ValueError as error:
         raise ConfigError(f"TOUCHLINE_COUNTRY_DB={settings.country_db!r} is not usable: {error}") from None
+
+
+def _data_centres(settings: Settings) -> DataCentres:
+    try:
+        return open_data_centres(settings.data_centres)
+    except ValueError as error:
+        raise ConfigError(f"TOUCHLINE_DATA_CENTRES={settings.data_centres!r} is not usable: {error}") from None

@@ -23,6 +23,7 @@ KEPT_HEADERS = (
     "sec-purpose",
     "purpose",
     "x-moz",
+    "x-purpose",
     "x-requested-with",
 )
 """The headers a hit keeps: later rules read them."""

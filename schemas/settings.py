@@ -101,6 +101,7 @@ class Settings:
     journal_bytes_max: int = _setting("20GB", _bytes, "Bytes of journals a worker keeps before it refuses.")
     public_url: str = _setting("", _url, "Address in printed tracking links; empty: http://localhost:{edge port}.")
     country_db: str = _setting("", str, "A MaxMind country database (.mmdb); empty: the packaged one.")
+    data_centres: str = _setting("", str, "A text file of further hosting networks, a CIDR a line, # for comments.")
     trusted_proxies: tuple[Network, ...] = _setting(
         "", _networks, "Proxies whose X-Forwarded-For or Forwarded is believed: addresses, CIDRs, commas between."
     )

@@ -4,7 +4,7 @@ A verdict never deletes anything. `tag` keeps it on record with the decision; `r
 fall through to the next candidate; `off` does not even look.
 """
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Finding = Literal["bot", "no_agent", "data_centre", "non_public", "prefetch"]
 """What a touch shows by itself: found when it is stored, and kept among its flags."""
@@ -14,7 +14,8 @@ Verdict = Literal[Finding, "duplicate", "repeat", "flooding", "delays", "injecti
 
 Mode = Literal["off", "tag", "reject"]
 
-FINDINGS: tuple[Finding, ...] = get_args(Finding)
+FINDINGS: Final[tuple[Finding, ...]] = get_args(Finding)
+"""In the order in which a touch keeps them."""
 
 VERDICTS: dict[Verdict, Mode] = {
     "bot": "reject",

@@ -12,6 +12,7 @@ from consumers.runner import Row, Stored
 from consumers.sources import Record
 from consumers.touches import copying
 from consumers.touches.country import Countries
+from consumers.touches.data_centres import DataCentres, open_data_centres
 from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
@@ -36,8 +37,9 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
 class TouchesHandler:
     """Parses hits and stores them; hits older than the oldest partition are rejected `too_old`."""
 
-    def __init__(self, countries: Countries) -> None:
+    def __init__(self, countries: Countries, data_centres: DataCentres | None = None) -> None:
         self._countries = countries
+        self._data_centres = data_centres or open_data_centres()
         self.oldest_us = 0
         """First moment of receipt that a partition holds; whoever makes partitions sets it."""
 
@@ -50,7 +52,7 @@ class TouchesHandler:
             raise DeadLetter("undecodable", str(error), subject=hit.link) from None
         if at_us < self.oldest_us:
             raise DeadLetter("too_old", "received before the oldest partition", record_id=hit.id, subject=hit.link)
-        touch = touch_row(hit, self._countries)
+        touch = touch_row(hit, self._countries, self._data_centres)
         try:
             copied = copying.row(touch.values)
         except ValueError as error:

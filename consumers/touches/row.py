@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from consumers.touches.country import Countries
+from consumers.touches.data_centres import DataCentres
 from consumers.touches.user_agent import from_hints, parse
+from consumers.touches.validity import findings
 from schemas import keys
-from schemas.addresses import parse_address, touch_network
+from schemas.addresses import Network, parse_address, touch_network
 from schemas.devices import OTHER
 from schemas.events import Hit
 from schemas.identifiers import device_ids, is_no_id, stored_digests
@@ -58,14 +60,17 @@ class TouchRow(msgspec.Struct, frozen=True, gc=False):
     touched_us: int
 
 
-def touch_row(hit: Hit, countries: Countries) -> TouchRow:
+def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> TouchRow:
     """Never raises for a decoded hit: what cannot be understood is stored raw and empty."""
     parameters = parse_query(hit.query)
     ua = parameters.get("device_ua", "") if hit.mode == "s2s" and not hit.ua else hit.ua
     agent = parse(ua)
+    network = parse_address(hit.ip) if hit.ip else None
     # an S2S request carries its server's headers, not the device's
-    agent = from_hints(hit.headers if hit.mode != "s2s" else _NO_HEADERS, agent)
-    ip, print_network, country = _place(hit.ip, countries) if hit.ip else (None, None, None)
+    headers = hit.headers if hit.mode != "s2s" else _NO_HEADERS
+    found = findings(ua, bot=agent.bot, network=network, headers=headers, data_centres=data_centres)
+    agent = from_hints(headers, agent)
+    ip, print_network, country = _place(network, countries) if network else (None, None, None)
     sha1_key, md5_key, more_keys = _device_keys(hit, parameters)
     click_id = parameters.get("click_id") or parameters.get("clickId") or None
     external_click_id = parameters.get("external_click_id") or None
@@ -93,7 +98,7 @@ def touch_row(hit: Hit, countries: Countries) -> TouchRow:
         hit.query,
         _encode(parameters).decode(),
         _encode(hit.headers).decode() if hit.headers else "{}",
-        hit.flags,
+        [*hit.flags, *found] if found else hit.flags,
         sha1_key,
         md5_key,
         _click_key(hit, click_id),
@@ -103,11 +108,8 @@ def touch_row(hit: Hit, countries: Countries) -> TouchRow:
     return TouchRow(values, more_keys, hit.touched_us)
 
 
-def _place(address: str, countries: Countries) -> tuple[str | None, str | None, str | None]:
+def _place(network: Network, countries: Countries) -> tuple[str, str | None, str | None]:
     """The canonical text, the network whose key a touch from there has, the country."""
-    network = parse_address(address)
-    if network is None:
-        return None, None, None
     text = network.text
     wider = touch_network(network)
     return text, text if wider is network else wider and wider.text, countries.country(network)

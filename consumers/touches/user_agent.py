@@ -9,6 +9,7 @@ from ua_parser import Domain, load_lazy_builtins
 from ua_parser.core import OS, Device, UserAgent
 from ua_parser.regex import Resolver
 
+from consumers.touches.programs import is_program
 from schemas.devices import OTHER, normal_os
 
 UA_CHARS_MAX: Final = 2048
@@ -34,6 +35,7 @@ class Agent(NamedTuple):
     browser: str
     browser_version: str
     bot: bool
+    """A program asks, no person: a crawler, a link preview, an HTTP library."""
 
     @property
     def frozen(self) -> bool:
@@ -42,7 +44,7 @@ class Agent(NamedTuple):
 
 
 def parse(ua: str) -> Agent:
-    """The agent that `ua` describes. Cached 0.1 µs, else 15–40 µs; the first call takes 0.2 s."""
+    """The agent that `ua` describes. Cached 0.1 µs, else 20–45 µs; the first call takes 0.2 s."""
     return _parse(ua if len(ua) <= UA_CHARS_MAX else ua[:UA_CHARS_MAX])
 
 
@@ -73,12 +75,14 @@ def from_hints(headers: Mapping[str, str], agent: Agent) -> Agent:
 @lru_cache(maxsize=CACHE_ENTRIES_MAX)
 def _parse(ua: str) -> Agent:
     # The Rust engine takes UTF-8, and a lone surrogate is none.
-    result = _resolver()(ua.encode("utf-8", "replace").decode(), Domain.ALL)
+    ua = ua.encode("utf-8", "replace").decode()
+    result = _resolver()(ua, Domain.ALL)
     os = result.os or OS()
     device = result.device or Device()
     browser = result.user_agent or UserAgent()
+    family = normal_os(os.family)
     return Agent(
-        os=normal_os(os.family),
+        os=family,
         os_family=os.family,
         os_version=_joined(os),
         os_major=os.major or "",
@@ -87,7 +91,7 @@ def _parse(ua: str) -> Agent:
         device_model=device.model or "",
         browser=browser.family,
         browser_version=_joined(browser),
-        bot=device.family == "Spider",
+        bot=device.family == "Spider" or is_program(ua, family, device.brand or ""),
     )
 
 

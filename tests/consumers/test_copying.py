@@ -13,6 +13,7 @@ import pytest
 from consumers.sources import Record
 from consumers.touches import copying, row
 from consumers.touches.country import open_countries
+from consumers.touches.data_centres import open_data_centres
 from consumers.touches.handler import TouchesHandler
 from schemas.codec import encode
 from schemas.errors import DeadLetter
@@ -63,7 +64,7 @@ async def test_every_shape_of_row_stands_as_it_was_made(connection: asyncpg.Conn
     assert stored.rows == len(SHAPES)
     found = {str(one["id"]): one for one in await connection.fetch("SELECT * FROM touches")}
     for shape in SHAPES:
-        made = dict(zip(row.COLUMNS, row.touch_row(shape, countries).values, strict=True))
+        made = dict(zip(row.COLUMNS, row.touch_row(shape, countries, open_data_centres()).values, strict=True))
         one = dict(found[shape.id])
         touched_us = await connection.fetchval(
             "SELECT (extract(epoch FROM touched_at) * 1000000)::bigint FROM touches WHERE id = $1", shape.id
@@ -105,6 +106,7 @@ def test_a_time_that_does_not_fit_is_refused(touched_us: int) -> None:
 
 def test_long_agents_are_not_remembered() -> None:
     before = copying._shared.cache_info().currsize
-    values = row.touch_row(hit(ua=f"{time.time_ns()}" + "x" * 2000, app=f"{time.time_ns()}"), open_countries()).values
+    long = hit(ua=f"{time.time_ns()}" + "x" * 2000, app=f"{time.time_ns()}")
+    values = row.touch_row(long, open_countries(), open_data_centres()).values
     copying.row(values)
     assert copying._shared.cache_info().currsize == before + 1

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.touches.country import Countries
+from consumers.touches.data_centres import DataCentres
 from consumers.touches.row import COLUMNS, TouchRow, touch_row
 from schemas import keys
 from schemas.addresses import Network, parse_address
@@ -38,6 +39,7 @@ class Everywhere:
 
 
 COUNTRIES = Countries(Everywhere())
+DATA_CENTRES = DataCentres([Network(4, 0x05_09_00_00, 16)])
 
 
 def row(query: str = "", **changes: object) -> TouchRow:
@@ -53,7 +55,7 @@ def row(query: str = "", **changes: object) -> TouchRow:
         ua=PIXEL,
         query=query,
     )
-    return touch_row(decode_hit(encode(msgspec.structs.replace(hit, **changes))), COUNTRIES)
+    return touch_row(decode_hit(encode(msgspec.structs.replace(hit, **changes))), COUNTRIES, DATA_CENTRES)
 
 
 def columns(query: str = "", **changes: object) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def test_a_hit_becomes_a_row() -> None:
     assert found["browser"] == "Chrome Mobile"
     assert found["language"] == "de-AT"
     assert (found["click_id"], found["external_click_id"]) == ("c1", None)
-    assert (found["ua"], found["query"], found["flags"]) == (PIXEL, query, ["head"])
+    assert (found["ua"], found["query"], found["flags"]) == (PIXEL, query, ["head", "non_public"])
     assert msgspec.json.decode(found["params"]) == {"click_id": "c1", "site_id": "front page", "utm_source": "n&m"}
     assert msgspec.json.decode(found["headers"]) == {"accept-language": "de-AT,de;q=0.9", "referer": "https://a/"}
     assert row().touched_us == TOUCHED_US
@@ -311,3 +313,29 @@ def test_a_pings_agent_is_read_from_its_query() -> None:
     found = columns("device_ua=" + PIXEL.replace(" ", "%20"), mode="s2s", ua="")
     assert (found["ua"], found["os"], found["model"]) == (PIXEL, "android", "Pixel 8")
     assert columns("device_ua=other", mode="redirect", ua=PIXEL)["ua"] == PIXEL
+
+
+# Findings
+
+
+def test_what_is_wrong_with_a_touch_follows_the_edges_flags() -> None:
+    assert columns(ip="82.129.80.1")["flags"] == []
+    assert columns(ip="82.129.80.1", flags=["late", "head"])["flags"] == ["late", "head"]
+    found = columns(ip="5.9.1.2", ua="curl/8.5.0", headers={"x-purpose": "preview"}, flags=["late", "head"])
+    assert found["flags"] == ["late", "head", "bot", "data_centre", "prefetch"]
+    assert columns(ip="10.0.0.1", ua="")["flags"] == ["no_agent", "non_public"]
+
+
+@pytest.mark.parametrize("ip", [None, "localhost"])
+def test_an_address_that_is_none_has_no_finding(ip: str | None) -> None:
+    assert columns(ip=ip)["flags"] == []
+
+
+def test_a_ping_is_judged_by_the_device_it_states() -> None:
+    spoken = {"mode": "s2s", "ip": "82.129.80.1", "ua": ""}
+    headers = {"purpose": "prefetch"}
+    assert columns("device_ua=" + PIXEL.replace(" ", "%20"), headers=headers, **spoken)["flags"] == []
+    assert columns("device_ua=Googlebot%2F2.1", **spoken)["flags"] == ["bot"]
+    assert columns("device_ua={user_agent}", **spoken)["flags"] == ["no_agent"]
+    assert columns(**spoken)["flags"] == ["no_agent"]
+    assert columns("device_ua=curl%2F8.5.0", mode="redirect", ip="82.129.80.1")["flags"] == []

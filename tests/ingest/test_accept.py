@@ -413,7 +413,7 @@ def test_only_headers_that_later_rules_read_are_kept_and_bounded() -> None:
 
 
 def test_the_headers_that_later_rules_read_are_all_kept() -> None:
-    names = "accept-language referer sec-purpose purpose x-moz x-requested-with"
+    names = "accept-language referer sec-purpose purpose x-moz x-purpose x-requested-with"
     hints = "sec-ch-ua sec-ch-ua-mobile sec-ch-ua-model sec-ch-ua-platform sec-ch-ua-platform-version"
     headers = {name: f"of {name}" for name in f"{names} {hints}".split()}
     assert hit_of(ask(headers=headers)).headers == headers

@@ -186,6 +186,19 @@ async def test_header_bytes_beyond_ascii_are_kept_as_text(fast_edge: Edge) -> No
     assert hit.headers["referer"] == "caf\ufffd п"
 
 
+@pytest.mark.parametrize(
+    "header", ["Sec-Purpose: prefetch;prerender", "Purpose: prefetch", "X-Moz: prefetch", "X-Purpose: preview"]
+)
+async def test_a_page_asked_for_ahead_is_answered_as_ever_and_says_so(both: tuple[Edge, Edge], header: str) -> None:
+    name, value = header.lower().split(": ")
+    ahead, asked = click("ahead", f"{header}\r\n".encode()), click("asked")
+    for edge in both:
+        # the same heads twice: the second time they are known
+        said = [status_of(await exchange(edge.port, raw)) for raw in (ahead, asked, ahead, asked)]
+        assert said == [302] * 4
+        assert [hit.headers.get(name) for hit in await edge.hits()] == [value, None, value, None]
+
+
 async def test_a_client_that_leaves_before_its_answer_does_not_keep_the_others_from_theirs(fast_edge: Edge) -> None:
     leaving = []
     for number in range(20):
