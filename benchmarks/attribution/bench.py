@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.attribution import accuracy, loading, sections
+from benchmarks.attribution import accuracy, loading, sections, speed
 from benchmarks.attribution.plan import AttributionPlan
 from benchmarks.attribution.world import build
 from benchmarks.report import Report, Step
@@ -19,6 +19,7 @@ def run(plan: AttributionPlan, step: Step) -> Report:
     """Build a world, decide its installs, score them; then, if asked, let the table grow and take the time."""
     report = Report("attribution", plan, sections.METHODS)
     with _scratch(plan) as folder:
+        report.measure_disk(folder)
         step(f"a world of seed {plan.world.seed}", 0.02)
         history = build(plan.world)
         report.settings["curves"] = history.shapes.source
@@ -30,6 +31,9 @@ def run(plan: AttributionPlan, step: Step) -> Report:
                 )
             )
         sections.tell(report, found)
+        if plan.grow:
+            del history  # gigabytes that the processes of the other part need
+            sections.tell_speed(report, *speed.measure(plan, folder / "speed", step))
     return report
 
 

@@ -51,6 +51,18 @@ FRAUD = (
     Column("accused", "accused", "{:,}"),
     Column("accused_share", "share", "{:.4%}"),
 )
+SPEED = (
+    Column("millions", "millions", "{:g}"),
+    Column("installs_per_s", "installs/s", "{:,.0f}"),
+    Column("install_us", "µs each", "{:,.0f}"),
+    Column("ratio", "ratio", "{:.2f}"),
+    Column("decider_us", "decider µs", "{:,.0f}"),
+    Column("postgres_us", "Postgres µs", "{:,.0f}"),
+    Column("candidates", "candidates", "{:.1f}"),
+    Column("rows_gb", "GB", "{:.2f}"),
+    Column("indexes_gb", "index GB", "{:.2f}"),
+    Column("loading_s", "filled, s", "{:,.0f}"),
+)
 METHODS_REMARK = (
     "Right: names the touch that is due, or a retry or repeat of it. by it: recall by this very method. 95 %: Wilson's"
     " interval. Reinstalls stand apart."
@@ -91,6 +103,22 @@ def tell(report: Report, found: Findings) -> None:
     report.remarks += found.missing
     if found.unseen_injections:
         report.remarks.append(f"{found.unseen_injections:,} injected touches were no candidates of their installs.")
+
+
+def tell_speed(report: Report, rows: list[dict[str, Any]], circumstances: dict[str, Any]) -> None:
+    """Installs a second beside so many touches."""
+    report.settings |= circumstances
+    waiting = rows[0]["installs"]
+    remark = (
+        f"{waiting:,} installs wait with passed barriers; one process decides them. µs each: of the wall, and CPU of the process"
+        " and of Postgres. ratio: of an install's time to that"
+        f" beside {circumstances['reference_millions']:g} million touches. Warm: the same server has just filled and"
+        f" vacuumed the table, with shared buffers of {circumstances['shared_buffers']}. Touches beyond the first"
+        f" {rows[0]['millions']:g} million are copies of their rows with other keys, see benchmarks/README.md."
+    )
+    report.sections.append(Section("Speed", SPEED, rows, remark))
+    bars = [(f"{row['millions']:g} million touches", row["installs_per_s"]) for row in rows]
+    report.charts.append(svg.bars("Installs decided a second", bars))
 
 
 def _method(one: MethodScore) -> dict[str, Any]:
