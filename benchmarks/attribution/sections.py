@@ -110,11 +110,11 @@ def tell_speed(report: Report, rows: list[dict[str, Any]], circumstances: dict[s
     report.settings |= circumstances
     waiting = rows[0]["installs"]
     remark = (
-        f"{waiting:,} installs wait with passed barriers; one process decides them. µs each: of the wall, and CPU of the process"
-        " and of Postgres. ratio: of an install's time to that"
-        f" beside {circumstances['reference_millions']:g} million touches. Warm: the same server has just filled and"
-        f" vacuumed the table, with shared buffers of {circumstances['shared_buffers']}. Touches beyond the first"
-        f" {rows[0]['millions']:g} million are copies of their rows with other keys, see benchmarks/README.md."
+        f"{waiting:,} installs wait with passed barriers; one process decides them. Times are of one install: by the"
+        " wall, and of the CPU by the process and by Postgres. ratio: of the wall's time to that beside"
+        f" {circumstances['reference_millions']:g} million touches. Warm: the same server has just filled and vacuumed"
+        f" the table, with shared buffers of {circumstances['shared_buffers']}. Touches beyond the first"
+        f" {rows[0]['millions']:g} million are copies of their rows with other keys: benchmarks/README.md."
     )
     report.sections.append(Section("Speed", SPEED, rows, remark))
     bars = [(f"{row['millions']:g} million touches", row["installs_per_s"]) for row in rows]
