@@ -1,17 +1,21 @@
-"""`touchline bench edge|latency|pipeline|backlog|catch-up`: load programs; each writes JSON and an HTML page."""
+"""`touchline bench edge|latency|pipeline|backlog|catch-up|attribution`: each writes JSON and an HTML page."""
 
 import importlib
 import resource
+import secrets
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from benchmarks.attribution.parameters import World
+from benchmarks.attribution.plan import AttributionPlan, parse_grow
 from benchmarks.errors import BenchError, Missing
 from benchmarks.plan import RESULTS, Plan
 from deploy.postgres import PostgresError
@@ -121,7 +125,33 @@ def catch_up(
     _bench("catch_up", lambda: Plan(10, connections, 1, None, None, None, kafka, None, scratch, results, hits))
 
 
-def _bench(name: str, make_plan: Callable[[], Plan]) -> None:
+@bench.command()
+def attribution(
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the simulated world; else a fresh one.")] = None,
+    installs: Annotated[int, typer.Option(min=10, max=1_000_000, help="First launches of the world.")] = 20_000,
+    touches: Annotated[int, typer.Option(min=100, max=20_000_000, help="Touches of the world.")] = 400_000,
+    injections: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of Play installs with an injected click; else the world's."),
+    ] = None,
+    speed: Annotated[bool, typer.Option(help="Also how fast, beside --grow touches.")] = False,
+    grow: Annotated[str, typer.Option(metavar="MILLIONS", help="Touches beside which installs wait.")] = "1,5,20",
+    waiting: Annotated[int, typer.Option(min=10, help="Installs that wait at each of these sizes.")] = 10_000,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """A simulated world whose truth is known: how right attribution is; with --speed how fast beside millions."""
+
+    def plan() -> AttributionPlan:
+        world = World(seed=secrets.randbelow(2**32) if seed is None else seed, installs=installs, touches=touches)
+        if injections is not None:
+            world = msgspec.structs.replace(world, injection_share=injections)
+        return AttributionPlan(world, parse_grow(grow) if speed else (), waiting, scratch, results)
+
+    _bench("attribution", plan, "attribution.bench")
+
+
+def _bench(name: str, make_plan: Callable[[], object], module: str | None = None) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPED_WIDTH)
@@ -134,7 +164,7 @@ def _bench(name: str, make_plan: Callable[[], Plan]) -> None:
         # four times a second: drawing costs the load's core
         with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
             task = progress.add_task("starting …", total=1.0)
-            report = importlib.import_module(f"benchmarks.{name}").run(
+            report = importlib.import_module(f"benchmarks.{module or name}").run(
                 plan, lambda what, share: progress.update(task, description=what, completed=share)
             )
     except (BenchError, Missing, TouchlineError, PostgresError, TopicsError) as error:

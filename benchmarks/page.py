@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,7 +16,16 @@ svg { max-width: 100%; height: auto; } pre { background: #f4f6f9; padding: 1rem;
 """
 
 
-def page(facts: dict[str, Any], headings: Sequence[str], rows: Sequence[Sequence[str]], charts: Sequence[str]) -> str:
+class Shown(NamedTuple):
+    """A table as it is read: everything is text."""
+
+    name: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    remark: str = ""
+
+
+def page(facts: dict[str, Any], tables: Sequence[Shown], charts: Sequence[str]) -> str:
     """The whole document."""
     name = escape(str(facts["benchmark"]))
     parts = [
@@ -24,8 +33,7 @@ def page(facts: dict[str, Any], headings: Sequence[str], rows: Sequence[Sequence
         f"<style>{STYLE}</style></head><body><h1>touchline bench {name}</h1>",
         '<p class="failed">What was promised did not hold.</p>' if facts["failed"] else "",
         _circumstances(facts),
-        "<h2>Figures</h2>",
-        _table(headings, rows),
+        *(part for table in tables for part in (f"<h2>{escape(table.name)}</h2>", _table(table))),
         _list("Skipped", [f"{one['row']}: {one['why']}" for one in facts["skipped"]]),
         _list("Remarks", facts["remarks"]),
         *(f"<figure>{chart}</figure>" for chart in charts),
@@ -54,12 +62,13 @@ def _words(facts: dict[str, Any]) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if value is not None)
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
+def _table(table: Shown) -> str:
+    if not table.rows:
         return "<p>No row could run here.</p>"
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<table class="rows"><tr>{head}</tr>{body}</table>'
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in table.headings)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    remark = f"<p>{escape(table.remark)}</p>" if table.remark else ""
+    return f'<table class="rows"><tr>{head}</tr>{body}</table>{remark}'
 
 
 def _list(title: str, lines: Sequence[str]) -> str:

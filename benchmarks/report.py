@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from rich.box import SIMPLE_HEAD
@@ -15,8 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import commit, fdatasync_ms, file_system, machine_facts, packages
-from benchmarks.page import page
-from benchmarks.plan import Plan
+from benchmarks.page import Shown, page
 
 Step = Callable[[str, float], None]
 """Says what is being done, and which share of the whole is behind."""
@@ -39,15 +38,40 @@ class Column:
         return self.form.format(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A further table under its own heading; a remark is for its reader."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: list[dict[str, Any]]
+    remark: str = ""
+
+    def texts(self) -> list[list[str]]:
+        return [[column.text(row) for column in self.columns] for row in self.rows]
+
+
+class Asked(Protocol):
+    """What a report needs to know of a plan."""
+
+    @property
+    def results(self) -> Path: ...
+
+    def settings(self) -> dict[str, object]: ...
+
+
 @dataclass(slots=True)
 class Report:
     """Rows, what was skipped and why, and the circumstances."""
 
     name: str
-    plan: Plan
+    plan: Asked
     columns: tuple[Column, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+    further: dict[str, Any] = field(default_factory=dict)
+    """What only programs read: it stands in the JSON alone."""
     skipped: list[dict[str, str]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     charts: list[str] = field(default_factory=list)
@@ -78,6 +102,8 @@ class Report:
             "machine": self.machine,
             "settings": {**self.plan.settings(), **self.settings},
             "rows": self.rows,
+            "sections": {one.name: one.rows for one in self.sections},
+            **self.further,
             "skipped": self.skipped,
             "remarks": self.remarks,
             "failed": self.failed,
@@ -89,23 +115,32 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         stem = folder / f"{self.name}-{self.started_at:%Y-%m-%d-%H%M%S}"
         facts = self.facts()
-        table = [[column.text(row) for column in self.columns] for row in self.rows]
+        tables = [Section("Figures", self.columns, self.rows), *self.sections]
         written = [stem.with_suffix(".json"), stem.with_suffix(".html")]
         written[0].write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
-        written[1].write_text(page(facts, [column.heading for column in self.columns], table, self.charts))
+        written[1].write_text(page(facts, [_shown(one) for one in tables], self.charts))
         return written
 
     def print(self, console: Console) -> None:
         """The table, what was skipped, and what to know about it."""
-        table = Table(title=f"touchline bench {self.name}", title_justify="left", box=SIMPLE_HEAD)
-        for number, column in enumerate(self.columns):
-            table.add_column(column.heading, justify="right" if number else "left", no_wrap=True)
-        for row in self.rows:
-            bad = row.get("errors") or row.get("void")
-            table.add_row(*(column.text(row) for column in self.columns), style="red" if bad else None)
-        if self.rows:
-            console.print(table)
+        for section in (Section(f"touchline bench {self.name}", self.columns, self.rows), *self.sections):
+            if section.rows:
+                console.print(_table(section))
         for one in self.skipped:
             console.print(f"skipped: {one['row']}: {one['why']}", style="yellow", markup=False)
         for remark in self.remarks:
             console.print(remark, markup=False)
+
+
+def _table(section: Section) -> Table:
+    table = Table(title=section.name, title_justify="left", box=SIMPLE_HEAD, caption=section.remark or None)
+    table.caption_justify = "left"
+    for number, column in enumerate(section.columns):
+        table.add_column(column.heading, justify="right" if number else "left", no_wrap=True)
+    for row, texts in zip(section.rows, section.texts(), strict=True):
+        table.add_row(*texts, style="red" if row.get("errors") or row.get("void") else None)
+    return table
+
+
+def _shown(section: Section) -> Shown:
+    return Shown(section.name, [column.heading for column in section.columns], section.texts(), section.remark)

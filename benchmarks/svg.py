@@ -1,4 +1,4 @@
-"""Two charts as inline SVG: bars, and curves on a logarithmic scale."""
+"""Three charts as inline SVG: bars, curves on a logarithmic scale, and shares against shares."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -53,6 +53,30 @@ def curves(title: str, unit: str, points: Sequence[str], series: Mapping[str, Se
         parts.append(f'<rect x="{WIDTH - RIGHT + 16}" y="{TOP + number * 20}" width="12" height="12" fill="{colour}"/>')
         parts.append(_text(WIDTH - RIGHT + 34, TOP + number * 20 + 11, label))
     return _svg(title, CURVE_HEIGHT, parts)
+
+
+def shares(title: str, x_axis: str, y_axis: str, points: Sequence[tuple[float, float, int]]) -> str:
+    """(x, y, count) from 0 to 1 with the diagonal on which the two are equal; a dot's area grows with its count."""
+    side, bottom = 420, TOP + 420
+    most = max((count for _, _, count in points), default=1)
+    parts = []
+    for tenth in range(0, 11, 2):
+        at = side * tenth / 10
+        parts.append(f'<line x1="{LEFT}" x2="{LEFT + side}" y1="{bottom - at}" y2="{bottom - at}" stroke="#d8dee6"/>')
+        parts.append(_text(LEFT - 8, bottom - at + 4, f"{tenth / 10:g}", anchor="end"))
+        parts.append(_text(LEFT + at, bottom + 18, f"{tenth / 10:g}", anchor="middle"))
+    parts.append(
+        f'<line x1="{LEFT}" y1="{bottom}" x2="{LEFT + side}" y2="{TOP}" stroke="#5b6675" stroke-dasharray="4"/>'
+    )
+    for x, y, count in points:
+        at_x, at_y, radius = LEFT + side * x, bottom - side * y, 3 + 15 * math.sqrt(count / most)
+        parts.append(
+            f'<circle cx="{at_x:.1f}" cy="{at_y:.1f}" r="{radius:.1f}" fill="{COLOURS[0]}" fill-opacity="0.5"/>'
+        )
+        parts.append(_text(at_x + radius + 3, at_y + 4, f"{count:,}"))
+    parts.append(_text(LEFT + side / 2, bottom + 38, x_axis, anchor="middle"))
+    parts.append(_text(LEFT + side + 40, TOP + 12, y_axis))
+    return _svg(title, bottom + 50, parts)
 
 
 def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:

@@ -28,7 +28,7 @@ ELSEWHERE = {
     "verify": ("console", "The accounting: received = stored + rejected; exit 1 when something is missing."),
     "bench": (
         "benchmarks",
-        "Load benchmarks: edge, latency, pipeline, backlog, catch-up; JSON and an HTML page.",
+        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution; JSON and an HTML page.",
     ),
 }
 """Command → the folder whose `__main__` has it. They never import each other; this process becomes theirs."""

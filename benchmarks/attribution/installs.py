@@ -25,6 +25,8 @@ class Plan(NamedTuple):
     device: int
     launched_us: int
     reinstall: bool
+    since_us: int = 0
+    """Of a reinstall: the launch before. What led to the reinstall came after it."""
 
 
 class Told(NamedTuple):
@@ -44,7 +46,7 @@ def plans(world: World, clock: Clock, traffic: Traffic, dice: random.Random) -> 
             before = dice.choice(made)
             if not before.reinstall and before.launched_us + HOUR_US < clock.ends_us:
                 launched_us = int(dice.uniform(before.launched_us + HOUR_US, clock.ends_us))
-                made.append(before._replace(launched_us=launched_us, reinstall=True))
+                made.append(before._replace(launched_us=launched_us, reinstall=True, since_us=before.launched_us))
             continue
         plan = Plan(traffic.app(), dice.randrange(world.people), launched_us, False)
         if (plan.device, plan.app) not in taken:
@@ -63,7 +65,7 @@ class Installs:
         """The install with all touches of its story."""
         dice, device = self._dice, self._people.device(plan.device)
         cause = self._cause()
-        delay_us = self._delay_us()
+        delay_us = min(self._delay_us(), (plan.launched_us - plan.since_us) // 2)
         touches: list[Touch] = []
         cause_touch: Touch | None = None
         if cause != "organic":
@@ -107,7 +109,9 @@ class Installs:
             at_us = cause.hit.touched_us - int(dice.uniform(0.02, 96) * HOUR_US)
             is_click = cause.hit.kind == "click" and dice.random() >= self._world.impression_share
             link = self._traffic.link(plan.app)
-            found.append(self._traffic.touch(link, device, at_us, "click" if is_click else "impression"))
+            touch = self._traffic.touch(link, device, at_us, "click" if is_click else "impression")
+            if touch.hit.touched_us > plan.since_us:
+                found.append(touch)
         return found
 
     def _injected(self, plan: Plan, device: Device) -> Touch | None:

@@ -62,27 +62,32 @@ def build(world: World, shapes: Shapes | None = None) -> History:
 
 
 def background(
-    world: World, shapes: Shapes, count: int, installers: frozenset[tuple[int, str]] = frozenset(), of: int = 0
+    world: World,
+    shapes: Shapes,
+    count: int,
+    installers: frozenset[tuple[int, str]] = frozenset(),
+    of: int = 0,
+    part: str = "background",
 ) -> Iterator[Touch]:
     """`count` touches that led to no install, hour by hour in the order of their times; fraud among them.
 
     Honest ones are of devices that never install the app (`installers` are left out): who touched an ad and then
     installs was led by it, so that such a touch would be a truth of its own. The shares of fraud are of `of` touches
-    when that is more than `count`.
+    when that is more than `count`. Other parts' draws are other touches of the same population.
     """
-    actors, part = cast(world, shapes, "background"), count / max(of, count, 1)
+    actors, share = cast(world, shapes, part), count / max(of, count, 1)
     for hour_us, in_hour in actors.clock.ordered(actors.dice, count):
         times = sorted(actors.dice.randrange(HOUR_US) for _ in range(in_hour))
-        made = (touch for at in times for touch in _one(world, actors, hour_us + at, part, installers))
+        made = (touch for at in times for touch in _one(world, actors, hour_us + at, share, installers))
         yield from islice(made, in_hour)
 
 
 def _one(
-    world: World, actors: Cast, at_us: int, part: float, installers: frozenset[tuple[int, str]]
+    world: World, actors: Cast, at_us: int, share: float, installers: frozenset[tuple[int, str]]
 ) -> Iterator[Touch]:
     """A touch, and what follows it at once: a sender's retry or a person's repeat."""
     dice, traffic, fraud = actors.dice, actors.traffic, actors.fraud
-    label = _label(world, dice.random() * part)
+    label = _label(world, dice.random() * share)
     if label == "flooding" and fraud.flooding_links:
         yield fraud.flood(at_us)
     elif label == "bot":

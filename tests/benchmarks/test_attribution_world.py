@@ -170,6 +170,16 @@ def test_nobody_else_touched_ads_of_an_app_they_install_by_themselves(history: H
             assert known_ids is None or touch.hit.id in known_ids
 
 
+def test_what_led_to_a_reinstall_came_after_the_launch_before(history: History, by_id: dict[str, Touch]) -> None:
+    first = {(one.device, one.install.app): one.launched_us for one in history.launches if not one.reinstall}
+    reinstalls = [one for one in history.launches if one.reinstall]
+
+    assert reinstalls
+    for one in reinstalls:
+        for touch in (one.touch, *one.same, *one.earlier):
+            assert not touch or by_id[touch].hit.touched_us > first[one.device, one.install.app]
+
+
 def test_shares_are_those_of_the_parameters(history: History) -> None:
     labels = Counter(touch.label for touch in history.touches)
     total = len(history.touches)

@@ -163,6 +163,30 @@ def test_a_consumer_catches_up_with_all_that_waits(tmp_path: Path, nothing_insta
     assert row["touches_us"] > 0 and row["postgres_us"] > 0
 
 
+def test_attribution_is_scored_and_timed_beside_a_growing_table(tmp_path: Path) -> None:
+    arguments = ("--installs", "60", "--touches", "1200", "--speed", "--grow", "0.002,0.004", "--waiting", "30")
+    facts = bench(tmp_path / "results", "attribution", *arguments)
+
+    assert [row["method"] for row in facts["rows"]] == ["identifier", "referrer", "fingerprint", "organic"]
+    assert isinstance(facts["settings"]["seed"], int) and facts["world"]["seed"] == facts["settings"]["seed"]
+    small, large = facts["sections"]["Speed"]
+    assert (small["installs"], large["installs"]) == (30, 30)
+    assert 2000 < small["touches"] < large["touches"] and small["ratio"] == 1.0
+    assert large["installs_per_s"] > 0 and large["indexes_gb"] > small["indexes_gb"] > 0
+
+
+def test_a_table_grows_by_multiples(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "bench", "attribution", "--speed", "--grow", "2,5"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "multiple of the first" in done.stderr
+
+
 def test_a_target_needs_a_link(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "bench", "edge", "--target", "http://127.0.0.1:9"],

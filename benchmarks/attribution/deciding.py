@@ -1,0 +1,83 @@
+"""The product's decider over installs that wait; as a program, in a process of its own whose time is taken.
+
+`python -m benchmarks.attribution.deciding` prints one line of JSON: {"installs", "seconds", "cpu_s"}.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+import asyncpg
+import msgspec
+import uvloop
+
+from consumers.attribution.decider import Decider
+from consumers.sources import Chunk, Partition
+from process.metrics import Meters
+from process.postgres import open_pool
+from schemas.settings import Settings
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """What deciding took: by the wall, and of the process's own CPU."""
+
+    installs: int
+    seconds: float
+    cpu_s: float
+
+
+class Empty:
+    """A hits' log without a record: all touches are stored, so every barrier is passed at once."""
+
+    async def ends(self) -> Mapping[Partition, int]:
+        return {}
+
+    async def read(self) -> Chunk | None:
+        raise AssertionError("the decider asks for the ends only")
+
+    async def seek(self, partition: Partition) -> None:
+        raise AssertionError("the decider asks for the ends only")
+
+    async def stored(self, partition: Partition, position: int) -> None:
+        raise AssertionError("the decider asks for the ends only")
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+def decider(pool: asyncpg.Pool) -> Decider:
+    """The product's, over a log that holds nothing."""
+    return Decider(pool, Empty(), Meters())
+
+
+async def pass_barriers(pool: asyncpg.Pool) -> None:
+    """Every install that waits gets a barrier, and passes it."""
+    one = decider(pool)
+    while await one._raise_barrier() or await one._pass_barriers():
+        pass
+
+
+async def decide_ready(pool: asyncpg.Pool) -> Timing:
+    """All installs whose barriers are passed."""
+    one, decided = decider(pool), 0
+    began, cpu = time.perf_counter(), time.process_time()
+    while found := await one._decide_ready():
+        decided += found
+    return Timing(decided, time.perf_counter() - began, time.process_time() - cpu)
+
+
+async def _main() -> Timing:
+    pool = await open_pool(Settings.read(os.environ))
+    try:
+        async with pool.acquire() as connection:  # connecting is no part of deciding
+            await connection.fetchval("SELECT 1")
+        return await decide_ready(pool)
+    finally:
+        pool.terminate()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.stdout.write(msgspec.json.encode(runner.run(_main())).decode() + "\n")
