@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import pytest
 
-from consumers.touches.data_centres import open_data_centres
+from consumers.touches.data_centres import DataCentres, open_data_centres
 from consumers.touches.validity import findings
 from schemas.addresses import Network, parse_address
 from schemas.validity import FINDINGS
@@ -43,7 +43,7 @@ def test_an_agent_that_says_nothing(ua: str) -> None:
     assert found(ua) == ["no_agent"]
 
 
-@pytest.mark.parametrize("ua", ["x", "Mozilla/5.0", "{" + "x" * 100, PIXEL])
+@pytest.mark.parametrize("ua", ["x", "Mozilla/5.0", "{" + "x" * 100 + "}", PIXEL])
 def test_an_agent_that_says_something(ua: str) -> None:
     assert found(ua) == []
 
@@ -98,6 +98,12 @@ def test_an_address_that_is_not_public(ip: str) -> None:
 )
 def test_an_address_that_is_public(ip: str) -> None:
     assert found(ip=ip) == []
+
+
+def test_an_inner_network_that_an_operator_lists_is_no_public_address_only() -> None:
+    network = Network(4, 0x0A_00_00_01, 32)
+    own = DataCentres([Network(4, 0x0A_00_00_00, 8)])
+    assert findings(PIXEL, bot=False, network=network, headers={}, data_centres=own) == ["non_public"]
 
 
 def addresses() -> Iterator[Network]:
