@@ -42,20 +42,24 @@ REPEAT_S = 10
 INJECTION_S = 10
 """Nobody downloads and starts an app faster than this after a touch (protocols §7.2)."""
 
+WEEK_DAYS = 7
+"""A link is judged by so many days up to the judged one: the window in which its clicks may bring installs."""
+
 FLOODING_CLICKS_MIN = 500
-"""Clicks of a link in a day below which nothing is said about flooding."""
+"""Clicks of a link on a day below which nothing is said about flooding."""
+
+FLOODING_SHARE = 0.15
+"""A link floods when it brings less than this share of what the app's other links would have brought with its clicks
+of the week, …"""
+
+FLOODING_EXPECTED_MIN = 20
+"""… and that would have been so many installs;"""
 
 FLOODING_RATE_MAX = 0.0001
-"""Installs a click at or below which a link with FLOODING_ALONE_CLICKS_MIN clicks floods, whatever others do
-(protocols §1.6)."""
+"""or when it brings so few installs a click, whatever others do (protocols §1.6), …"""
 
 FLOODING_ALONE_CLICKS_MIN = 30_000
-
-FLOODING_SHARE = 0.05
-"""Or it brings less than this share of what the app's other links would have brought with its clicks, …"""
-
-FLOODING_EXPECTED_MIN = 10
-"""… and that would have been so many installs."""
+"""… from so many clicks of the week on."""
 
 DELAYS_INSTALLS_MIN = 30
 """Attributed installs of a link in a day below which nothing is said about their delays."""

@@ -15,6 +15,7 @@ from schemas.validity import (
     FLOODING_EXPECTED_MIN,
     FLOODING_RATE_MAX,
     FLOODING_SHARE,
+    WEEK_DAYS,
 )
 
 DAY_US = 24 * 3_600_000_000
@@ -44,10 +45,11 @@ async def publish(connection: asyncpg.Connection, day: date) -> None:
         day,
         floor_id(begins_us),
         floor_id(begins_us + DAY_US),
+        WEEK_DAYS,
         FLOODING_CLICKS_MIN,
-        FLOODING_RATE_MAX,
         FLOODING_SHARE,
         FLOODING_EXPECTED_MIN,
+        FLOODING_RATE_MAX,
         FLOODING_ALONE_CLICKS_MIN,
         DELAYS_INSTALLS_MIN,
         DELAYS_FIRST_HOUR_MIN,

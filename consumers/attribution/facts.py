@@ -101,9 +101,12 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class LinkDay(NamedTuple):
     """What a link did on a closed day, as it was published."""
 
-    clicks: int
     installs: int
     first_hour: int
+    """Of these, within an hour of their touch."""
+    week_clicks: int
+    """Of the seven days up to this one."""
+    week_installs: int
     flooding: bool
     delays: bool
 

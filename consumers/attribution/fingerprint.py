@@ -112,24 +112,26 @@ def doubts(one: Candidate, crowd: int) -> Mapping[str, float]:
 
 
 _BUILD = re.compile(r"\s*build/.*", re.DOTALL)
+SERIES_CHARS_MIN = 3
 _FAMILIES = ("iphone", "ipad", "ipod")
 
 
 def same_model(left: str, right: str, maker: str = "") -> bool:
-    """Models as agents and SDKs write them: case, blanks, the maker's name and a build aside; "iPhone" covers
-    "iPhone14,2"."""
-    a, b = _plain(left, maker), _plain(right, maker)
-    if a == b:
+    """Models as agents and SDKs write them: case, blanks, the maker's name, a series' name and a build aside;
+    "iPhone" covers "iPhone14,2"."""
+    short, long = sorted((_plain(left, maker), _plain(right, maker)), key=len)
+    if short.replace(" ", "") == long.replace(" ", ""):
         return True
-    short, long = sorted((a, b), key=len)
-    return short in _FAMILIES and long.startswith(short)
+    if short in _FAMILIES:
+        return long.startswith(short)
+    # uap-core calls a "moto g13" of Motorola a "g13"
+    return len(short) >= SERIES_CHARS_MIN and long.endswith(f" {short}") and long[: -len(short) - 1].isalpha()
 
 
 @lru_cache(maxsize=20_000)
 def _plain(model: str, maker: str) -> str:
-    text = "".join(_BUILD.sub("", model.lower()).split())
-    brand = "".join(maker.lower().split())
-    return text.removeprefix(brand) or text
+    text = " ".join(_BUILD.sub("", model.lower()).split())
+    return text.removeprefix(maker.lower()).strip() or text
 
 
 def _is_family(model: str) -> bool:

@@ -89,7 +89,12 @@ async def _link_days(
     rows = await connection.fetch(load("conversions")["link_days"], links, [_DAY_0 + timedelta(day) for day in days])
     return {
         (row["link"], (row["day"] - _DAY_0).days): LinkDay(
-            row["clicks"], row["installs"], row["first_hour"], row["flooding"], row["delays"]
+            row["installs"],
+            row["first_hour"],
+            row["week_clicks"],
+            row["week_installs"],
+            row["flooding"],
+            row["delays"],
         )
         for row in rows
     }

@@ -60,7 +60,7 @@ def _link_day(conversion: Conversion, one: Candidate, facts: Facts) -> LinkDay |
 
 def _flooding(conversion: Conversion, one: Candidate, facts: Facts) -> Figures | None:
     day = _link_day(conversion, one, facts)
-    return {"clicks": day.clicks, "installs": day.installs} if day is not None and day.flooding else None
+    return {"clicks": day.week_clicks, "installs": day.week_installs} if day is not None and day.flooding else None
 
 
 def _delays(conversion: Conversion, one: Candidate, facts: Facts) -> Figures | None:

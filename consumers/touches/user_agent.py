@@ -81,11 +81,14 @@ def _parse(ua: str) -> Agent:
     device = result.device or Device()
     browser = result.user_agent or UserAgent()
     family = normal_os(os.family)
+    version = _joined(os)
+    if family == "ios" and browser.family == "Mobile Safari" and _is_frozen_safari(version, browser.major):
+        version = _joined(browser)
     return Agent(
         os=family,
         os_family=os.family,
-        os_version=_joined(os),
-        os_major=os.major or "",
+        os_version=version,
+        os_major=version.partition(".")[0],
         device_family=device.family,
         device_brand=device.brand or "",
         device_model=device.model or "",
@@ -93,6 +96,11 @@ def _parse(ua: str) -> Agent:
         browser_version=_joined(browser),
         bot=device.family == "Spider" or is_program(ua, family, device.brand or ""),
     )
+
+
+def _is_frozen_safari(os_version: str, safari: str | None) -> bool:
+    """Since 26 Safari says the last 18.x for its system; its own version is the system's."""
+    return os_version.startswith("18.") and safari is not None and safari.isdigit() and int(safari) >= 26
 
 
 @cache

@@ -215,8 +215,8 @@ SELECT pg_advisory_xact_lock(7406004);
 -- name: publish_day
 -- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
 -- clicks; installs received then that one of its touches caused, or would have but for flooding; of these, those
--- within an hour. A link floods when it brings less than a share ($6) of what the app's other links would have brought
--- ($7 at least), or next to nothing ($5 a click) of very many ($8) clicks.
+-- within an hour. A link is judged by the week up to the day ($4 days): it floods when it brings less than a share ($6)
+-- of what the app's other links would have brought ($7 at least), or next to nothing ($8 a click) of very many ($9).
 WITH version AS (
     INSERT INTO published_days (day, version)
     SELECT $1, coalesce(max(version), 0) + 1 FROM published_days WHERE day = $1 RETURNING version
@@ -231,25 +231,35 @@ WITH version AS (
     CROSS JOIN LATERAL jsonb_to_recordset(d.candidates) AS c (link text, verdict text, reason text, age_seconds bigint)
     WHERE i.id >= $2 AND i.id < $3 AND (c.verdict = 'won' OR c.reason = 'flooding')
     GROUP BY c.link, i.app
+), before AS (
+    SELECT link, app, sum(clicks) AS clicks, sum(installs) AS installs FROM (
+        SELECT DISTINCT ON (link, day) link, app, clicks, installs FROM link_days
+        WHERE day > $1 - $4::int AND day < $1 ORDER BY link, day, version DESC) d
+    GROUP BY link, app
 ), links AS (
-    SELECT link, app, clicks, coalesce(installs, 0) AS installs, coalesce(first_hour, 0) AS first_hour
-    FROM clicks LEFT JOIN led USING (link, app)
+    SELECT link, app, coalesce(c.clicks, 0) AS clicks, coalesce(led.installs, 0) AS installs,
+           coalesce(first_hour, 0) AS first_hour,
+           coalesce(c.clicks, 0) + coalesce(b.clicks, 0) AS week_clicks,
+           coalesce(led.installs, 0) + coalesce(b.installs, 0) AS week_installs
+    FROM clicks c FULL JOIN led USING (link, app) FULL JOIN before b USING (link, app)
 ), rated AS (
-    SELECT *, coalesce((sum(installs) OVER app - installs) / nullif(sum(clicks) OVER app - clicks, 0), 0) * clicks
-        AS expected
+    SELECT *, coalesce((sum(week_installs) OVER app - week_installs)
+                       / nullif(sum(week_clicks) OVER app - week_clicks, 0), 0) * week_clicks AS expected
     FROM links WINDOW app AS (PARTITION BY app)
 )
-INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, flooding, delays)
-SELECT link, $1, version, app, clicks, installs, first_hour,
-       clicks >= $4 AND (clicks >= $8 AND installs <= clicks * $5::float8
-                         OR expected >= $7 AND installs < expected * $6::float8),
-       installs >= $9 AND first_hour < installs * $10::float8
-FROM rated, version
+INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, week_clicks, week_installs, flooding,
+                       delays)
+SELECT link, $1, version, app, clicks, installs, first_hour, week_clicks, week_installs,
+       clicks >= $5 AND (expected >= $7 AND week_installs < expected * $6::float8
+                         OR week_clicks >= $9 AND week_installs <= week_clicks * $8::float8),
+       installs >= $10 AND first_hour < installs * $11::float8
+FROM rated, version WHERE clicks > 0 OR installs > 0
 ON CONFLICT DO NOTHING;
 
 -- name: link_days
 -- The latest figures of links on days.
-SELECT DISTINCT ON (d.link, d.day) d.link, d.day, d.clicks, d.installs, d.first_hour, d.flooding, d.delays
+SELECT DISTINCT ON (d.link, d.day) d.link, d.day, d.installs, d.first_hour, d.week_clicks, d.week_installs,
+       d.flooding, d.delays
 FROM link_days d JOIN unnest($1::text[], $2::date[]) AS p (link, day) ON d.link = p.link AND d.day = p.day
 ORDER BY d.link, d.day, d.version DESC;
 

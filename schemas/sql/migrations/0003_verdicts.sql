@@ -20,6 +20,8 @@ CREATE TABLE link_days (
     clicks       bigint NOT NULL,
     installs     bigint NOT NULL,           -- received on that day and attributed to the link
     first_hour   bigint NOT NULL,           -- of these, within an hour of their touch
+    week_clicks   bigint NOT NULL,          -- of the seven days up to this one
+    week_installs bigint NOT NULL,
     flooding     boolean NOT NULL,
     delays       boolean NOT NULL,
     published_at timestamptz NOT NULL DEFAULT now(),
