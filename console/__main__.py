@@ -1,4 +1,4 @@
-"""`touchline app`, `link`, `explain`, `tail`, `status`, `verify`: management and questions from the shell."""
+"""`touchline app`, `link`, `explain`, `tail`, `status`, `verify`, `forget`: management and questions from the shell."""
 
 import sys
 from typing import Any
@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 from console.apps import apps
 from console.explain import explain
+from console.forget import forget
 from console.links import links
 from console.status.command import status
 from console.tail import tail
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(apps, name="app")
 app.add_typer(links, name="link")
-for command in (explain, tail, status, verify):
+for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 
 

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
     "status": ("console", "Lag, journals and rates of every role."),
     "verify": ("console", "The accounting: received = stored + rejected; exit 1 when something is missing."),
+    "forget": ("console", "Erase what belongs to a device, now and in what comes later."),
     "bench": (
         "benchmarks",
         "Load benchmarks: edge, latency, pipeline, backlog, catch-up; JSON and an HTML page.",

@@ -8,9 +8,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
 from consumers.sources import Record
 from consumers.touches import copying
+from consumers.touches.blank import blank_touch
 from consumers.touches.country import Countries
 from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
@@ -36,6 +38,7 @@ class TouchesHandler:
 
     def __init__(self, countries: Countries) -> None:
         self._countries = countries
+        self.forgotten = Forgotten()
         self.oldest_us = 0
         """First moment of receipt that a partition holds; whoever makes partitions sets it."""
 
@@ -57,6 +60,8 @@ class TouchesHandler:
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
         """COPY into the table; when a hit stands there already, all by way of the stage, which skips it."""
+        if await self.forgotten.read(connection):
+            rows = [self._blanked(row) if self._is_forgotten(row) else row for row in rows]
         owners = await _owners(connection, {row.subject for row in rows})
         copied = [(row.value.copied, owners[row.subject]) for row in rows]
         new: Iterable[Row] = rows
@@ -75,6 +80,14 @@ class TouchesHandler:
             await connection.execute(load("touches")["more_keys"], *zip(*more, strict=True))
         await _mark(connection, rows)
         return Stored(stored, [])
+
+    def _is_forgotten(self, row: Row) -> bool:
+        keys = (*row.value.keys[:2], *row.value.more_keys)
+        return self.forgotten.has_touch(row.id, keys, row.record.value)
+
+    def _blanked(self, row: Row) -> Row:
+        values = blank_touch(touch_row(decode_hit(row.record.value), self._countries).values)
+        return Row(row.record, row.id, row.subject, Touch(copying.row(values), values[-5:], [], row.value.touched_us))
 
 
 async def _mark(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:

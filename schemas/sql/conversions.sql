@@ -134,8 +134,10 @@ SELECT n.number, 'referrer' AS method, 'id' AS col, 0::bigint AS key, t.id, t.ki
 FROM unnest($1::int[], $2::uuid[]) AS n (number, id) JOIN touches t ON t.id = n.id;
 
 -- name: take_marked
--- Decided installs that a later touch concerns; those another process decides are left to it.
-SELECT i.* FROM installs i WHERE i.decided AND i.id IN (SELECT install FROM marks)
+-- Decided installs that a later touch concerns; those another process decides are left to it. What was forgotten keeps
+-- its decision: its touches could not be found again.
+SELECT i.* FROM installs i
+WHERE i.decided AND NOT 'forgotten' = ANY(i.flags) AND i.id IN (SELECT install FROM marks)
 ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
 
 -- name: unmark
