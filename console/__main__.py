@@ -1,9 +1,10 @@
-"""`touchline app`, `link`, `explain`, `tail`, `status`, `verify`: management and questions from the shell."""
+"""`touchline app`, `link`, `explain`, `tail`, `status`, `verify`, `forget`: management and questions from the shell."""
 
 import typer
 
 from console.apps import apps
 from console.explain import explain
+from console.forget import forget
 from console.links import links
 from console.status.command import status
 from console.tail import tail
@@ -18,7 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(apps, name="app")
 app.add_typer(links, name="link")
-for command in (explain, tail, status, verify):
+for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 
 

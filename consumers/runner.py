@@ -14,6 +14,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from consumers.accounts import Rejected, allot, count_tallies, keep_rejects
+from consumers.forgotten import Forgotten
 from consumers.positions import PostgresPositions
 from consumers.sources import Chunk, Record, Source
 from process.life import sleep_unless
@@ -58,6 +59,9 @@ class Stored(NamedTuple):
 
 class Handler(Protocol):
     """What a consumer does with the records of its topic."""
+
+    forgotten: Forgotten
+    """Whose records are not kept as they came."""
 
     def decode(self, record: Record) -> Row:
         """Pure. Raises DeadLetter for a record that can never be stored."""
@@ -185,7 +189,7 @@ class Runner:
                 raise LostRace
             rejects = list(decoded.rejects)
             stored = await self._store(connection, chunk, decoded.rows, rejects) if decoded.rows else 0
-            new = await keep_rejects(connection, rejects)
+            new = await keep_rejects(connection, await self._handler.forgotten.stubbed(connection, rejects))
             await count_tallies(connection, decoded.tallies)
         self._rows.inc(stored)
         self._repeated.inc(max(len(decoded.rows) + len(decoded.rejects) - stored - len(new), 0))

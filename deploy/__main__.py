@@ -26,6 +26,7 @@ ELSEWHERE = {
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
     "status": ("console", "Lag, journals and rates of every role."),
     "verify": ("console", "The accounting: received = stored + rejected; exit 1 when something is missing."),
+    "forget": ("console", "Erase what belongs to a device, now and in what comes later."),
     "bench": (
         "benchmarks",
         "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution; JSON and an HTML page.",

@@ -9,6 +9,7 @@ import msgspec
 
 from consumers.attribution.facts import conversion
 from consumers.attribution.probes import device_keys, probes
+from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
 from consumers.sources import Record
 from consumers.touches.country import Countries
@@ -28,6 +29,7 @@ class ConversionsHandler:
 
     def __init__(self, countries: Countries) -> None:
         self._countries = countries
+        self.forgotten = Forgotten()
 
     def decode(self, record: Record) -> Row:
         """An install or an event. Raises DeadLetter."""
@@ -40,6 +42,8 @@ class ConversionsHandler:
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
         """Insert what is new, with the keys of new installs."""
+        if await self.forgotten.read(connection):
+            rows = [self._blanked(row) if self.forgotten.has_conversion(row.value) else row for row in rows]
         installs = [row.value for row in rows if isinstance(row.value, Install)]
         events = [row.value for row in rows if isinstance(row.value, Event)]
         new: set[str] = set()
@@ -53,6 +57,9 @@ class ConversionsHandler:
             found = await connection.fetch(load("conversions")["insert_events"], *zip(*values, strict=True))
             new |= {str(row["id"]) for row in found}
         return Stored(len(new), await _duplicates(connection, rows, new))
+
+    def _blanked(self, row: Row) -> Row:
+        return Row(row.record, row.id, row.subject, self.forgotten.blank_conversion(row.value))
 
 
 async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: set[str]) -> list[tuple[Row, str, str]]:

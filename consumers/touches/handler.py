@@ -8,9 +8,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
 from consumers.sources import Record
 from consumers.touches import copying
+from consumers.touches.blank import blank_touch
 from consumers.touches.country import Countries
 from consumers.touches.data_centres import DataCentres, open_data_centres
 from consumers.touches.row import touch_row
@@ -40,6 +42,7 @@ class TouchesHandler:
     def __init__(self, countries: Countries, data_centres: DataCentres | None = None) -> None:
         self._countries = countries
         self._data_centres = data_centres or open_data_centres()
+        self.forgotten = Forgotten()
         self.oldest_us = 0
         """First moment of receipt that a partition holds; whoever makes partitions sets it."""
 
@@ -61,6 +64,8 @@ class TouchesHandler:
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
         """COPY into the table; when a hit stands there already, all by way of the stage, which skips it."""
+        if await self.forgotten.read(connection):
+            rows = [self._blanked(row) if self._is_forgotten(row) else row for row in rows]
         owners = await _owners(connection, {row.subject for row in rows})
         copied = [(row.value.copied, owners[row.subject]) for row in rows]
         new: Iterable[Row] = rows
@@ -79,6 +84,14 @@ class TouchesHandler:
             await connection.execute(load("touches")["more_keys"], *zip(*more, strict=True))
         await _keep_keys(connection, rows)
         return Stored(stored, [])
+
+    def _is_forgotten(self, row: Row) -> bool:
+        keys = (*row.value.keys[:2], *row.value.more_keys)
+        return self.forgotten.has_touch(row.id, keys, row.record.value)
+
+    def _blanked(self, row: Row) -> Row:
+        values = blank_touch(touch_row(decode_hit(row.record.value), self._countries, self._data_centres).values)
+        return Row(row.record, row.id, row.subject, Touch(copying.row(values), values[-5:], [], row.value.touched_us))
 
 
 async def _keep_keys(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:

@@ -195,7 +195,7 @@ WITH taken AS (
     INSERT INTO marks (install)
     SELECT DISTINCT c.install FROM taken CROSS JOIN LATERAL unnest(taken.keys) AS k (key)
     JOIN conversion_keys c ON c.key = k.key AND c.install >= taken.since
-    JOIN installs i ON i.id = c.install AND i.decided
+    JOIN installs i ON i.id = c.install AND i.decided AND NOT 'forgotten' = ANY(i.flags)
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM marked) AS marked;
@@ -265,11 +265,11 @@ ORDER BY d.link, d.day, d.version DESC;
 
 -- name: take_marked
 -- Decided installs that a later touch concerns, those from $2 on, with the rules they were decided by; those another
--- process decides are left to it.
+-- process decides are left to it. What was forgotten keeps its decision: its touches could not be found again.
 SELECT i.*, d.rules AS decided_by
 FROM installs i
 CROSS JOIN LATERAL (SELECT rules FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d
-WHERE i.decided AND i.id IN (SELECT install FROM marks WHERE install >= $2)
+WHERE i.decided AND NOT 'forgotten' = ANY(i.flags) AND i.id IN (SELECT install FROM marks WHERE install >= $2)
 ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
 
 -- name: unmark

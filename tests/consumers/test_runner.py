@@ -20,7 +20,10 @@ from consumers.touches.partitions import ensure_partitions, today_utc
 from process.metrics import Meters
 from schemas.errors import TooManyRejects
 from schemas.events import Hit, Tally
+from schemas.forgetting import STUB
+from schemas.identifiers import sha1
 from schemas.ids import hour_of, new_id
+from schemas.keys import device_key
 from schemas.partitions import DAY_US
 from schemas.sql import load
 from tests.support.logs import LINK, JournalLog, hits, pool_of, positions_of
@@ -127,6 +130,22 @@ async def test_a_hit_older_than_the_oldest_partition_is_too_old(touches: Touches
     assert await touches.clicks() == ["hit-0"]
     row = await touches.pool.fetchrow("SELECT reason, subject, hour FROM rejects")
     assert tuple(row) == ("too_old", LINK, hour_of(touches.handler.oldest_us - 1_000_000))
+
+
+async def test_of_a_forgotten_device_no_reject_is_kept_whole(touches: Touches) -> None:
+    async with touches.pool.acquire() as connection:
+        touches.handler.oldest_us = await ensure_partitions(connection, today_utc())
+        await connection.execute(
+            load("forget")["keep"], [device_key("app-1", "click", "google_aid", sha1("a-b"))], None
+        )
+    old = hit_received(touches.handler.oldest_us - 1_000_000)
+    theirs = msgspec.structs.replace(old, query="google_aid=A-B")
+    other = msgspec.structs.replace(hit_received(touches.handler.oldest_us - 1_000_000), query="google_aid=c-d")
+    await touches.log.append([[theirs, other]])
+    await touches.consume()
+    rows = await touches.pool.fetch("SELECT id::text, record, reason, subject FROM rejects")
+    assert {row["id"]: row["record"] for row in rows} == {theirs.id: STUB, other.id: msgspec.json.encode(other)}
+    assert {tuple(row)[2:] for row in rows} == {("too_old", LINK)}
 
 
 async def test_rows_that_fell_into_the_default_partition_move_to_their_day(touches: Touches) -> None:

@@ -91,3 +91,10 @@ async def test_installs_that_a_touch_concerns_are_found_by_index(connection: asy
     (found,) = [node for node in plan if node.get("Index Name") == "conversion_keys_pkey"]
     assert "since" in found["Index Cond"], "installs that came before the touch are not looked at"
     assert not [node for node in plan if node["Node Type"] == "Seq Scan"]
+
+
+async def test_a_devices_touches_are_found_by_index_to_be_forgotten(connection: asyncpg.Connection) -> None:
+    await connection.execute(load("forget")["stage_touches"])
+    plan = await explained(connection, load("forget")["touches_by_key"], list(range(200)))
+    filled = await connection.fetchval("SELECT tableoid::regclass::text FROM touches LIMIT 1")
+    assert not [n for n in plan if n["Node Type"] == "Seq Scan" and n["Relation Name"] in (filled, "touch_more_keys")]

@@ -1,0 +1,201 @@
+-- name: state
+-- The salt, and the number of the last change of `forgotten`.
+SELECT salt, change FROM forgetting;
+
+-- name: since
+-- Keys that came or changed after change $1; `until` in Unix microseconds, null: for ever.
+SELECT key, (extract(epoch FROM until) * 1000000)::bigint AS until_us FROM forgotten WHERE change > $1;
+
+-- name: keep
+-- Keys to know a device by again, up to $2 (null: for ever). The row lock makes changes commit in order.
+WITH turn AS (UPDATE forgetting SET change = change + 1 RETURNING change)
+INSERT INTO forgotten AS f (key, until, change)
+SELECT k.key, $2::timestamptz, turn.change FROM unnest($1::bigint[]) AS k (key), turn
+ON CONFLICT (key) DO UPDATE SET change = excluded.change,
+    until = CASE WHEN f.until IS NOT NULL AND excluded.until IS NOT NULL THEN greatest(f.until, excluded.until) END;
+
+-- name: open_until
+-- The next transaction's number: whoever wrote before it may not know of the keys that were just kept.
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+
+-- name: ended
+-- Whether every transaction below $1 that writes has ended.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1;
+
+-- name: apps
+-- Every app there ever was, or ($1) one.
+SELECT id FROM apps WHERE $1::text IS NULL OR id = $1 ORDER BY id;
+
+-- name: apps_of_links
+-- The apps that touches of links may belong to: the link's own, and those of its targets.
+SELECT id AS link, array_append(ARRAY(SELECT t ->> 'app' FROM jsonb_array_elements(targets) AS t WHERE t ? 'app'), app)
+    AS apps
+FROM links WHERE id = ANY($1::text[]);
+
+-- name: stage_touches
+-- Touches of the device, for as long as the session lasts.
+CREATE TEMP TABLE IF NOT EXISTS found_touches (id uuid PRIMARY KEY);
+
+-- name: stage_installs
+-- Installs of the device, likewise.
+CREATE TEMP TABLE IF NOT EXISTS found_installs (id uuid PRIMARY KEY);
+
+-- name: touches_by_key
+-- Touches that stand under one of these device keys.
+INSERT INTO found_touches
+SELECT id FROM touches WHERE device_sha1_key = ANY($1::bigint[])
+UNION SELECT id FROM touches WHERE device_md5_key = ANY($1::bigint[])
+UNION SELECT touch FROM touch_more_keys WHERE key = ANY($1::bigint[])
+ON CONFLICT DO NOTHING;
+
+-- name: touches_end
+-- Last id of the page of $2 touches after $1; none: it is the last page.
+SELECT id FROM touches WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
+
+-- name: touches_by_text
+-- Touches after $1 up to $2, of apps $3, in which one of these texts (lower case) stands.
+INSERT INTO found_touches
+SELECT t.id FROM touches t
+WHERE t.id > $1 AND t.id <= $2 AND t.app = ANY($3::text[]) AND EXISTS (
+    SELECT FROM unnest($4::text[]) AS f (form)
+    WHERE strpos(lower(concat_ws(' ', t.query, t.params, t.click_id, t.external_click_id)), f.form) > 0)
+ON CONFLICT DO NOTHING;
+
+-- name: found_touches
+-- The next page of them, with what tells whether they are the device's: the keys are hashes.
+SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
+       t.print_key
+FROM (SELECT id FROM found_touches WHERE id > $1 ORDER BY id LIMIT $2) f JOIN touches t ON t.id = f.id
+ORDER BY t.id;
+
+-- name: touches_of_ids
+-- As found_touches: those that decisions of these installs name as certain winners.
+SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
+       t.print_key
+FROM touches t
+WHERE t.id IN (SELECT touch FROM decisions WHERE install = ANY($1::uuid[]) AND method IN ('identifier', 'referrer'))
+AND NOT 'forgotten' = ANY(t.flags);
+
+-- name: blank_touches
+-- What was counted stays: link, owners, times, kind, operating system, country.
+UPDATE touches SET click_id = NULL, external_click_id = NULL, ip = NULL, ua = '', os_version = '', brand = '',
+    model = '', browser = '', language = '', query = '', params = '{}', headers = '{}',
+    device_sha1_key = NULL, device_md5_key = NULL, click_key = NULL, external_click_key = NULL, print_key = NULL,
+    flags = array_append(array_remove(flags, 'forgotten'), 'forgotten')
+WHERE id = ANY($1::uuid[])
+RETURNING id;
+
+-- name: delete_more_keys
+-- Further identifiers of touches: (key, touch).
+DELETE FROM touch_more_keys m USING unnest($1::bigint[], $2::uuid[]) AS k (key, touch)
+WHERE m.key = k.key AND m.touch = k.touch
+RETURNING m.key;
+
+-- name: delete_lone_keys
+-- Keys of touches that retention has dropped.
+DELETE FROM touch_more_keys m WHERE m.key = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM touches t WHERE t.id = m.touch)
+RETURNING m.key;
+
+-- name: blank_touches_in_decisions
+-- Click ids of touches $2, in decisions of any install that shares a key ($1) with them.
+UPDATE decisions d SET
+    click_id = CASE WHEN d.touch = ANY($2::uuid[]) THEN NULL ELSE d.click_id END,
+    candidates = coalesce((
+        SELECT jsonb_agg(CASE WHEN (c ->> 'touch_id')::uuid = ANY($2) THEN c || '{"click_id": null}' ELSE c END ORDER BY n)
+        FROM jsonb_array_elements(d.candidates) WITH ORDINALITY AS e (c, n)), '[]')
+WHERE d.install IN (SELECT install FROM conversion_keys WHERE key = ANY($1::bigint[]))
+AND ((d.touch = ANY($2) AND d.click_id IS NOT NULL) OR EXISTS (
+    SELECT FROM jsonb_array_elements(d.candidates) AS c
+    WHERE (c ->> 'touch_id')::uuid = ANY($2) AND c ->> 'click_id' IS NOT NULL))
+RETURNING d.install;
+
+-- name: installs_end
+-- Last id of the page of $2 installs after $1; none: it is the last page.
+SELECT id FROM installs WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
+
+-- name: installs_named
+-- Installs after $1 up to $2, of apps $3: by user id $4, (app $5, install id $6), text $7 or key $8; those not found before.
+INSERT INTO found_installs
+SELECT i.id FROM installs i
+WHERE i.id > $1 AND i.id <= $2 AND i.app = ANY($3::text[]) AND (
+    i.user_id = ANY($4::text[])
+    OR EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS n (app, install_id)
+               WHERE n.app = i.app AND n.install_id = i.install_id)
+    OR EXISTS (SELECT FROM unnest($7::text[]) AS f (form)
+               WHERE strpos(lower(concat_ws(' ', i.ids, i.referrer, i.user_id, i.install_id)), f.form) > 0)
+    OR i.id IN (SELECT install FROM conversion_keys WHERE key = ANY($8::bigint[])))
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- name: installs
+-- What these installs call their device, locked: a decision that is being made ends first.
+SELECT id, app, install_id, ids FROM installs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE;
+
+-- name: found_installs
+-- The next page of them.
+SELECT id FROM found_installs WHERE id > $1 ORDER BY id LIMIT $2;
+
+-- name: blank_decisions
+-- Method, link, campaign and touch stay, and with them every count.
+UPDATE decisions d SET click_id = NULL, candidates = coalesce((
+        SELECT jsonb_agg(c || '{"click_id": null}' ORDER BY n)
+        FROM jsonb_array_elements(d.candidates) WITH ORDINALITY AS e (c, n)), '[]')
+WHERE d.install = ANY($1::uuid[]) AND (d.click_id IS NOT NULL OR EXISTS (
+    SELECT FROM jsonb_array_elements(d.candidates) AS c WHERE c ->> 'click_id' IS NOT NULL))
+RETURNING d.install;
+
+-- name: delete_keys
+-- They look for nothing any more.
+DELETE FROM conversion_keys WHERE install = ANY($1::uuid[]) RETURNING key;
+
+-- name: delete_marks
+-- Nor are they decided again.
+DELETE FROM marks WHERE install = ANY($1::uuid[]);
+
+-- name: blank_installs
+-- (id, pseudonym of the install id). The operating system stays; so does the pre-install label, which is a link.
+UPDATE installs i SET install_id = n.install_id, ids = '{}', user_id = NULL, ip = NULL, ua = '', referrer = NULL,
+    device = jsonb_build_object('os', i.device -> 'os'),
+    flags = array_append(array_remove(i.flags, 'forgotten'), 'forgotten')
+FROM unnest($1::uuid[], $2::text[]) AS n (id, install_id) WHERE i.id = n.id
+RETURNING i.id;
+
+-- name: events_end
+-- Last id of the page of $2 events after $1; none: it is the last page.
+SELECT id FROM events WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
+
+-- name: events_named
+-- Events after $1 up to $2, of apps $3: by user id $4, (app $5, install id $6) or text $7.
+SELECT e.id, e.app, e.event_id, e.install_id,
+       EXISTS (SELECT FROM installs i WHERE i.app = e.app AND i.install_id = e.install_id) AS install_stands
+FROM events e
+WHERE e.id > $1 AND e.id <= $2 AND e.app = ANY($3::text[]) AND (
+    e.user_id = ANY($4::text[])
+    OR EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS n (app, install_id)
+               WHERE n.app = e.app AND n.install_id = e.install_id)
+    OR EXISTS (SELECT FROM unnest($7::text[]) AS f (form)
+               WHERE strpos(lower(concat_ws(' ', e.ids, e.params, e.user_id, e.event_id)), f.form) > 0));
+
+-- name: blank_events
+-- (id, pseudonyms of event id and install id). Name, time and money stay.
+UPDATE events e SET event_id = n.event_id, install_id = n.install_id, ids = '{}', user_id = NULL, params = '{}',
+    ip = NULL, ua = '', flags = array_append(array_remove(e.flags, 'forgotten'), 'forgotten')
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, event_id, install_id) WHERE e.id = n.id
+RETURNING e.id;
+
+-- name: rejects_end
+-- Last (consumer, id) of the page of $3 rejects after ($1, $2); none: it is the last page.
+SELECT consumer, id FROM rejects WHERE (consumer, id) > ($1::text, $2::uuid)
+ORDER BY consumer, id OFFSET $3 - 1 LIMIT 1;
+
+-- name: rejects_with
+-- Rejects after ($1, $2) up to ($3, $4; null: the end) in which one of these texts (lower case, escaped) stands.
+SELECT r.consumer, r.id, r.subject, r.record FROM rejects r
+WHERE (r.consumer, r.id) > ($1::text, $2::uuid) AND ($3::text IS NULL OR (r.consumer, r.id) <= ($3, $4::uuid))
+AND EXISTS (SELECT FROM unnest($5::text[]) AS f (form) WHERE strpos(lower(encode(r.record, 'escape')), f.form) > 0);
+
+-- name: blank_rejects
+-- (consumer, id); $3 takes the place of the record. The detail may quote it.
+UPDATE rejects r SET record = $3, detail = ''
+FROM unnest($1::text[], $2::uuid[]) AS n (consumer, id) WHERE r.consumer = n.consumer AND r.id = n.id
+RETURNING r.id;

@@ -1,0 +1,3 @@
+"""The commands, beside the consumers."""
+
+from tests.console.conftest import console as console
