@@ -5,7 +5,7 @@ The first rule that finds a touch decides; within a rule the latest touch. Range
 documented defaults.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -15,6 +15,8 @@ from schemas.events import TouchKind
 from schemas.validity import VERDICTS, Mode, Verdict
 
 Method = Literal["identifier", "referrer", "fingerprint"]
+
+Windows = Mapping[tuple[Method, TouchKind], int]
 
 DECIDED = (*get_args(Method), "preinstall", "reinstall", "organic")
 """What a decision may say: a method, the label of a pre-installed app, that the device had the app before, or that
@@ -30,6 +32,10 @@ AGAIN_WITHIN_US = 7 * 24 * 3_600_000_000
 
 CLOCK_SKEW_US = 300_000_000
 """A device's clock may be this far behind ours: a touch up to this long "after" the install counts."""
+
+RECEIVED_WITHIN_US = 13 * 3_600_000_000
+"""Look-ups end so long after the last moment they ask for: what is received later is `late` (12 h), and counts for
+nobody."""
 
 REATTRIBUTION_DAYS = 180
 """A device that installs an app again is attributed anew when so many days have passed (AppMetrica)."""
@@ -64,6 +70,11 @@ class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     def window_ms_max(self) -> int:
         """The longest window, milliseconds."""
         return max(rule.window_ms for rule in self.rules)
+
+    @property
+    def windows_us(self) -> Windows:
+        """The windows in microseconds; what is missing does not count."""
+        return {(rule.method, rule.touch_kind): rule.window_ms * 1000 for rule in self.rules}
 
     def mode(self, verdict: Verdict) -> Mode:
         """What this app does about a touch with such a verdict."""

@@ -1,17 +1,17 @@
 """Reads the candidates of installs from Postgres: the shell around `decide`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import asyncpg
 
 from consumers.attribution.facts import Candidate, Conversion
-from consumers.attribution.probes import Probe, probes
+from consumers.attribution.probes import probes
 from schemas.addresses import parse_address
 from schemas.ids import floor_id
-from schemas.rules import CLOCK_SKEW_US, RuleSet
-from schemas.sql import load
+from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet
+from schemas.sql import joined, load
 
 PER_KEY_FIRST = 50
 PER_KEY_MAX = 1000
@@ -28,28 +28,32 @@ async def read_candidates(
 
     Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
     """
-    asked: list[tuple[int, str, str, int, str, datetime, int]] = []
+    asked: list[tuple[object, ...]] = []
     named: list[tuple[int, str]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
-        asked += [(number, *_asked(one, probe, its.window_ms_max, per_key)) for probe in probes(one, its.rules)]
+        asked += [(number, *values) for values in _asked(one, its, per_key)]
         named += [(number, touch_id) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
-        rows += await connection.fetch(load("conversions")["candidates"], *zip(*asked, strict=True))
+        rows += await connection.fetch(load("conversions")["candidates"], *joined(asked))
     if named:
         rows += await connection.fetch(load("conversions")["by_id"], *zip(*named, strict=True))
     return _sorted_out(rows, len(conversions), per_key)
 
 
+def _asked(one: Conversion, rules: RuleSet, per_key: int) -> Iterator[tuple[object, ...]]:
+    """(method, column, key, bounds of ids, latest touched_at, rows) for every probe, within its rule's window."""
+    top_us = one.at_us + CLOCK_SKEW_US
+    high = floor_id(top_us + RECEIVED_WITHIN_US)
+    lows = {counted: floor_id(one.at_us - window_us - CLOCK_SKEW_US) for counted, window_us in rules.windows_us.items()}
+    for method, column, key, touch in probes(one, rules.rules):
+        rows = PER_KEY_FIRST if method == "fingerprint" else per_key
+        yield method, column, key, lows[method, touch], high, top_us, rows
+
+
 def timestamp(us: int) -> datetime:
     """Unix microseconds as Postgres takes them, exactly."""
     return EPOCH + us * _US
-
-
-def _asked(one: Conversion, probe: Probe, window_ms: int, per_key: int) -> tuple[str, str, int, str, datetime, int]:
-    floor = floor_id(one.at_us - window_ms * 1000 - CLOCK_SKEW_US)
-    rows = PER_KEY_FIRST if probe.method == "fingerprint" else per_key
-    return probe.method, probe.column, probe.key, floor, timestamp(one.at_us + CLOCK_SKEW_US), rows
 
 
 def _sorted_out(

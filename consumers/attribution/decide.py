@@ -90,16 +90,18 @@ def decide(
 
 def contenders(conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet) -> list[Candidate]:
     """Those that can have caused the install: only of these the rest of the record is asked."""
-    return [one for one in candidates if why_it_falls(conversion, one, rules.rules) is None]
+    windows_us = rules.windows_us
+    return [one for one in candidates if why_it_falls(conversion, one, windows_us) is None]
 
 
 def _by_themselves(
     conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet, facts: Facts
 ) -> list[Standing]:
     """Falls by itself, by a verdict, or as a fingerprint that is not sure enough."""
+    windows_us = rules.windows_us
     looked_at: list[Standing] = []
     for one in candidates:
-        falls = why_it_falls(conversion, one, rules.rules)
+        falls = why_it_falls(conversion, one, windows_us)
         found = verdicts(conversion, one, facts, rules) if falls is None else {}
         looked_at.append(Standing(one, falls or rejecting(found, rules), found, None))
     prints = [one for one in candidates if one.method == "fingerprint"]

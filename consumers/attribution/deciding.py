@@ -15,7 +15,7 @@ from consumers.attribution.record import read_facts
 from schemas.events import Device, Install, Referrer
 from schemas.ids import received_us
 from schemas.rules import DEFAULT, Named, name_of, stored_rules
-from schemas.sql import load
+from schemas.sql import joined, load
 
 _encode = msgspec.json.Encoder().encode
 _US = timedelta(microseconds=1)
@@ -58,7 +58,7 @@ async def keep(connection: asyncpg.Connection, found: Sequence[Decided], *, repl
     await connection.execute(load("conversions")["decide"], *zip(*values, strict=True), replayed)
     watched = [(key, one.conversion.id) for one in found for key in _watched(one)]
     if watched:
-        await connection.execute(load("conversions")["insert_keys"], *zip(*watched, strict=True))
+        await connection.execute(load("conversions")["insert_keys"], *joined(watched))
 
 
 async def _decide(

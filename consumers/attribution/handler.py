@@ -18,7 +18,7 @@ from schemas.devices import normal_os
 from schemas.errors import DeadLetter
 from schemas.events import Event, Install
 from schemas.ids import received_us
-from schemas.sql import load
+from schemas.sql import joined, load
 
 _encode = msgspec.json.Encoder().encode
 _UNSTORABLE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]")
@@ -81,7 +81,7 @@ async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]
     facts = [conversion(one, received_us(one.id)) for one in installs]
     keys = [(key, one.id) for one in facts for key in {probe.key for probe in probes(one)}]
     if keys:
-        await connection.execute(load("conversions")["insert_keys"], *zip(*keys, strict=True))
+        await connection.execute(load("conversions")["insert_keys"], *joined(keys))
     devices = [(one.id, sorted(device_keys(one))) for one in facts]
     await connection.executemany(load("conversions")["new_keys"], [one for one in devices if one[1]])
 

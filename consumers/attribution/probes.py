@@ -1,6 +1,7 @@
 """Every key under which a touch of a device could stand. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from consumers.attribution.facts import Conversion
@@ -23,6 +24,7 @@ class Probe(NamedTuple):
     method: Method
     column: Column
     key: int
+    touch_kind: TouchKind
 
 
 def probes(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Probe]:
@@ -41,13 +43,17 @@ def device_keys(facts: Conversion) -> set[int]:
     return {probe.key for probe in _by_identifier(facts, "click")}
 
 
+_digests = lru_cache(maxsize=1000)(probed_digests)
+"""The same for clicks, for views, and when the decision is kept."""
+
+
 def _by_identifier(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
     for one in facts.ids:
-        for column, digests in zip(("device_sha1_key", "device_md5_key"), probed_digests(one), strict=True):
+        for column, digests in zip(("device_sha1_key", "device_md5_key"), _digests(one), strict=True):
             for digest in digests:
                 key = keys.device_key(facts.app, touch, one.kind, digest)
-                yield Probe("identifier", column, key)
-                yield Probe("identifier", "more", key)
+                yield Probe("identifier", column, key, touch)
+                yield Probe("identifier", "more", key, touch)
 
 
 def _by_referrer(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
@@ -55,14 +61,14 @@ def _by_referrer(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
         return  # no store tells which view led to an install
     for click_id in sorted(facts.click_ids):
         key = keys.click_id_key(facts.app, touch, click_id)
-        yield Probe("referrer", "click_key", key)
-        yield Probe("referrer", "external_click_key", key)
+        yield Probe("referrer", "click_key", key, touch)
+        yield Probe("referrer", "external_click_key", key, touch)
 
 
 def _by_print(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
     if facts.network is not None and facts.os != OTHER:
         for network in probe_networks(facts.network):
-            yield Probe("fingerprint", "print_key", keys.print_key(facts.app, touch, facts.os, network))
+            yield Probe("fingerprint", "print_key", keys.print_key(facts.app, touch, facts.os, network), touch)
 
 
 _PROBES: dict[Method, Callable[[Conversion, TouchKind], Iterator[Probe]]] = {

@@ -12,8 +12,8 @@ from consumers.attribution.probes import device_keys
 from consumers.attribution.validity import judged_day
 from schemas.identifiers import device_ids, same_device
 from schemas.ids import floor_id, received_us
-from schemas.rules import CLOCK_SKEW_US
-from schemas.sql import load
+from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US
+from schemas.sql import joined, load
 from schemas.validity import DUPLICATE_DAYS, REPEAT_S
 
 DAY_US = 24 * 3_600_000_000
@@ -45,6 +45,7 @@ async def _duplicates(connection: asyncpg.Connection, touches: Collection[Candid
             one.click_id,
             timestamp(one.touched_us),
             floor_id(one.touched_us - DUPLICATE_DAYS * DAY_US - CLOCK_SKEW_US),
+            floor_id(one.touched_us + RECEIVED_WITHIN_US),
         )
         for one in touches
         if one.click_key is not None
@@ -64,6 +65,7 @@ async def _repeats(connection: asyncpg.Connection, touches: Collection[Candidate
             one.ua,
             timestamp(one.touched_us),
             floor_id(one.touched_us - REPEAT_S * 1_000_000 - CLOCK_SKEW_US),
+            floor_id(one.touched_us + RECEIVED_WITHIN_US),
         )
         for one in touches
         if one.print_key is not None and one.touch_kind == "click"
@@ -107,7 +109,7 @@ async def _earlier_installs(
     asked = [(number, key, one.id) for number, one in enumerate(conversions) for key in sorted(device_keys(one))]
     if not asked:
         return {}
-    rows = await connection.fetch(load("conversions")["earlier_installs"], *zip(*asked, strict=True))
+    rows = await connection.fetch(load("conversions")["earlier_installs"], *joined(asked))
     found: dict[int, tuple[str, int]] = {}
     for row in rows:
         one, install_id = conversions[row["number"]], str(row["id"])

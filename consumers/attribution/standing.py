@@ -1,17 +1,15 @@
 """Whether a candidate can have caused an install at all, looked at by itself. Pure."""
 
-from collections.abc import Sequence
-
 from consumers.attribution.facts import Candidate, Conversion
 from consumers.attribution.fingerprint import differs
 from schemas.identifiers import same_device
-from schemas.rules import CLOCK_SKEW_US, Rule
+from schemas.rules import CLOCK_SKEW_US, Windows
 
 
-def why_it_falls(conversion: Conversion, one: Candidate, rules: Sequence[Rule]) -> str | None:
+def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) -> str | None:
     """The first reason why the candidate cannot have caused the install; None when it stands."""
-    rule = next((r for r in rules if (r.method, r.touch_kind) == (one.method, one.touch_kind)), None)
-    if rule is None:
+    window_us = windows_us.get((one.method, one.touch_kind))
+    if window_us is None:
         return "method_off"
     if one.app != conversion.app:
         return "other_app"
@@ -19,10 +17,10 @@ def why_it_falls(conversion: Conversion, one: Candidate, rules: Sequence[Rule]) 
         return "other_value"
     if "late" in one.flags:
         return "delivered_late"
-    age_ms = (conversion.at_us - one.touched_us) // 1000
-    if age_ms < -CLOCK_SKEW_US // 1000:
+    age_us = conversion.at_us - one.touched_us
+    if age_us < -CLOCK_SKEW_US:
         return "after_install"
-    if age_ms > rule.window_ms:
+    if age_us > window_us:
         return "outside_window"
     return differs(conversion, one) if one.method == "fingerprint" else None
 

@@ -34,7 +34,8 @@ SELECT id FROM events WHERE id = ANY($1::uuid[]);
 
 -- name: insert_keys
 -- What new installs look for.
-INSERT INTO conversion_keys (key, install) SELECT * FROM unnest($1::bigint[], $2::uuid[])
+INSERT INTO conversion_keys (key, install)
+SELECT * FROM unnest(string_to_array($1, ',')::bigint[], string_to_array($2, ',')::uuid[])
 ON CONFLICT DO NOTHING;
 
 -- name: without_barrier
@@ -97,30 +98,35 @@ SELECT l.id AS link, l.app, l.campaign, c.partner FROM links l LEFT JOIN campaig
 WHERE l.id = ANY($1::text[]);
 
 -- name: candidates
--- Touches under the keys of installs: (install's number, method, column, key, floor of ids, latest touched_at,
--- at most so many). Each column has its own index, so each has its own branch.
+-- Touches under the keys of installs: (install's number, method, column, key, bounds of ids, latest
+-- touched_at in Unix microseconds, at most so many). Each column has its own index, so each has its own branch. Lists are joined with commas: drivers
+-- take an array apart value by value.
 WITH p AS (
-    SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[], $6::timestamptz[], $7::int[])
-        AS p (number, method, col, key, floor, top, rows)
+    SELECT number, method, col, key, low, high, timestamptz 'epoch' + top_us * interval '1 microsecond' AS top, rows
+    FROM unnest(string_to_array($1, ',')::int[], string_to_array($2, ','), string_to_array($3, ','),
+                string_to_array($4, ',')::bigint[], string_to_array($5, ',')::uuid[],
+                string_to_array($6, ',')::uuid[], string_to_array($7, ',')::bigint[],
+                string_to_array($8, ',')::int[])
+        AS p (number, method, col, key, low, high, top_us, rows)
 ), found AS (
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE device_sha1_key = p.key AND id >= p.floor AND touched_at <= p.top
+        SELECT id FROM touches WHERE device_sha1_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
         ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'device_sha1_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE device_md5_key = p.key AND id >= p.floor AND touched_at <= p.top
+        SELECT id FROM touches WHERE device_md5_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
         ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'device_md5_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE click_key = p.key AND id >= p.floor AND touched_at <= p.top
+        SELECT id FROM touches WHERE click_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
         ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'click_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE external_click_key = p.key AND id >= p.floor AND touched_at <= p.top
+        SELECT id FROM touches WHERE external_click_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
         ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'external_click_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE print_key = p.key AND id >= p.floor AND touched_at <= p.top
+        SELECT id FROM touches WHERE print_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
         ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'print_key'
     UNION ALL
     SELECT p.number, p.method, p.col, p.key, t.touch FROM p CROSS JOIN LATERAL (
@@ -142,26 +148,27 @@ SELECT n.number, 'referrer' AS method, 'id' AS col, 0::bigint AS key, t.id, t.ki
 FROM unnest($1::int[], $2::uuid[]) AS n (number, id) JOIN touches t ON t.id = n.id;
 
 -- name: duplicates
--- Per touch the last one before it with its click id on its link, within $8 days.
+-- Per touch the last one before it with its click id on its link, within $9 days.
 SELECT p.touch, e.id AS earlier
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::uuid[])
-    AS p (touch, key, link, partner, click_id, touched_at, floor)
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::uuid[], $8::uuid[])
+    AS p (touch, key, link, partner, click_id, touched_at, low, high)
 CROSS JOIN LATERAL (
     SELECT id FROM touches
-    WHERE click_key = p.key AND id >= p.floor AND touched_at >= p.touched_at - $8::int * interval '1 day'
+    WHERE click_key = p.key AND id >= p.low AND id < p.high AND touched_at >= p.touched_at - $9::int * interval '1 day'
       AND touched_at <= p.touched_at AND (touched_at, id) < (p.touched_at, p.touch)
       AND link = p.link AND partner IS NOT DISTINCT FROM p.partner AND click_id = p.click_id
     ORDER BY touched_at DESC, id DESC LIMIT 1) e;
 
 -- name: repeats
--- Per touch the last one before it from its address and agent on its link, within $7 seconds.
+-- Per touch the last one before it from its address and agent on its link, within $8 seconds.
 SELECT p.touch, e.id AS earlier
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[])
-    AS p (touch, key, link, ua, touched_at, floor)
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::uuid[])
+    AS p (touch, key, link, ua, touched_at, low, high)
 JOIN touches o ON o.id = p.touch
 CROSS JOIN LATERAL (
     SELECT id FROM touches
-    WHERE print_key = p.key AND id >= p.floor AND touched_at >= p.touched_at - $7::int * interval '1 second'
+    WHERE print_key = p.key AND id >= p.low AND id < p.high
+      AND touched_at >= p.touched_at - $8::int * interval '1 second'
       AND touched_at <= p.touched_at AND (touched_at, id) < (p.touched_at, p.touch)
       AND link = p.link AND ua = p.ua AND ip = o.ip
     ORDER BY touched_at DESC, id DESC LIMIT 1) e;
@@ -169,7 +176,8 @@ CROSS JOIN LATERAL (
 -- name: earlier_installs
 -- Installs that share a device's key and came before, the latest of each key first: (install's number, key, install).
 SELECT p.number, i.id, i.installed_at, i.ids
-FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS p (number, key, install)
+FROM unnest(string_to_array($1, ',')::int[], string_to_array($2, ',')::bigint[], string_to_array($3, ',')::uuid[])
+    AS p (number, key, install)
 CROSS JOIN LATERAL (
     SELECT install FROM conversion_keys WHERE key = p.key AND install < p.install ORDER BY install DESC LIMIT 3) c
 JOIN installs i ON i.id = c.install;
