@@ -1,6 +1,7 @@
 """How fast: one process on one core, Postgres on the others, decides installs beside more and more touches."""
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -181,6 +182,7 @@ class _Run:
 
 def _pin(pid: int, cores: Collection[int]) -> None:
     """The process and what it has started, and so what it will start."""
-    os.sched_setaffinity(pid, cores)
+    with contextlib.suppress(ProcessLookupError):  # autovacuum's workers come and go
+        os.sched_setaffinity(pid, cores)
     for child in children(pid):
         _pin(child, cores)
