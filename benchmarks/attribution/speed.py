@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -121,6 +122,7 @@ class _Run:
             "seconds": timing.seconds,
             "installs_per_s": timing.installs / timing.seconds,
             "install_us": timing.seconds / timing.installs * 1e6,
+            "median_us": statistics.median(timing.batches_us),
             "decider_us": timing.cpu_s / timing.installs * 1e6,
             "postgres_us": postgres_s / timing.installs * 1e6,
             **outcomes,
