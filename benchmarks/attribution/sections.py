@@ -113,7 +113,7 @@ def tell_speed(report: Report, rows: list[dict[str, Any]], circumstances: dict[s
     remark = (
         f"{waiting:,} installs wait with passed barriers; one process decides them. µs each: an install's wall time;"
         f" ratio: to that beside {circumstances['reference_millions']:g} million; median: of the batches decided at"
-        " once; decider, Postgres: their CPU µs an install. found: candidates of an install. GB: of rows and of indexes."
+        " once; decider, Postgres: their CPU µs an install. found: candidates of an install. GB: of rows, of indexes."
         " Warm: the same server has just filled and vacuumed the table, with shared buffers of"
         f" {circumstances['shared_buffers']}. Touches beyond the first {rows[0]['millions']:g} million are copies of"
         " their rows with other keys: benchmarks/README.md."
