@@ -1,6 +1,6 @@
 """The product's decider over installs that wait; as a program, in a process of its own whose time is taken.
 
-`python -m benchmarks.attribution.deciding` prints one line of JSON: {"installs", "seconds", "cpu_s"}.
+`python -m benchmarks.attribution.deciding` prints one line of JSON: {"installs", "seconds", "cpu_s", "batches_us"}.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ class Timing(msgspec.Struct, frozen=True):
     installs: int
     seconds: float
     cpu_s: float
+    batches_us: list[float]
+    """Of an install, in each batch that was decided at once: their median forgives a busy machine its bursts."""
 
 
 class Empty:
@@ -62,10 +64,14 @@ async def pass_barriers(pool: asyncpg.Pool) -> None:
 async def decide_ready(pool: asyncpg.Pool) -> Timing:
     """All installs whose barriers are passed."""
     one, decided = decider(pool), 0
+    batches_us: list[float] = []
     began, cpu = time.perf_counter(), time.process_time()
+    last = began
     while found := await one._decide_ready():
-        decided += found
-    return Timing(decided, time.perf_counter() - began, time.process_time() - cpu)
+        now = time.perf_counter()
+        batches_us.append((now - last) / found * 1e6)
+        decided, last = decided + found, now
+    return Timing(decided, last - began, time.process_time() - cpu, batches_us)
 
 
 async def _main() -> Timing:

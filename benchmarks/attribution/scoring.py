@@ -13,7 +13,7 @@ import msgspec
 from benchmarks.attribution.truth import Launch, Method
 
 METHODS: tuple[Method, ...] = ("identifier", "referrer", "fingerprint", "none")
-ORGANIC = "organic"
+ORGANIC, REINSTALL = "organic", "reinstall"
 
 Error = Literal["injected", "own device", "another device"]
 """What a wrong touch is: the one injected into this install, another of the same device, a stranger's."""
@@ -96,9 +96,11 @@ def right_touches(launch: Launch) -> frozenset[str]:
 
 
 def is_right(launch: Launch, decided: Decided | None) -> bool:
-    """An organic decision is right where nothing is due. An install that is not decided is not right."""
+    """An organic decision is right where nothing is due, `reinstall` of any reinstall; no decision never is."""
     if decided is None:
         return False
+    if decided.method == REINSTALL:
+        return launch.reinstall
     if decided.touch is None:
         return decided.method == ORGANIC and launch.due is None
     return decided.touch in right_touches(launch)

@@ -56,12 +56,13 @@ SPEED = (
     Column("installs_per_s", "installs/s", "{:,.0f}"),
     Column("install_us", "µs each", "{:,.0f}"),
     Column("ratio", "ratio", "{:.2f}"),
-    Column("decider_us", "decider µs", "{:,.0f}"),
-    Column("postgres_us", "Postgres µs", "{:,.0f}"),
-    Column("candidates", "candidates", "{:.1f}"),
+    Column("median_us", "median", "{:,.0f}"),
+    Column("decider_us", "decider", "{:,.0f}"),
+    Column("postgres_us", "Postgres", "{:,.0f}"),
+    Column("candidates", "found", "{:.1f}"),
     Column("rows_gb", "GB", "{:.2f}"),
-    Column("indexes_gb", "index GB", "{:.2f}"),
-    Column("loading_s", "filled, s", "{:,.0f}"),
+    Column("indexes_gb", "index", "{:.2f}"),
+    Column("loading_s", "fill s", "{:,.0f}"),
 )
 METHODS_REMARK = (
     "Right: names the touch that is due, or a retry or repeat of it. by it: recall by this very method. 95 %: Wilson's"
@@ -110,11 +111,12 @@ def tell_speed(report: Report, rows: list[dict[str, Any]], circumstances: dict[s
     report.settings |= circumstances
     waiting = rows[0]["installs"]
     remark = (
-        f"{waiting:,} installs wait with passed barriers; one process decides them. Times are of one install: by the"
-        " wall, and of the CPU by the process and by Postgres. ratio: of the wall's time to that beside"
-        f" {circumstances['reference_millions']:g} million touches. Warm: the same server has just filled and vacuumed"
-        f" the table, with shared buffers of {circumstances['shared_buffers']}. Touches beyond the first"
-        f" {rows[0]['millions']:g} million are copies of their rows with other keys: benchmarks/README.md."
+        f"{waiting:,} installs wait with passed barriers; one process decides them. µs each: an install's wall time;"
+        f" ratio: to that beside {circumstances['reference_millions']:g} million; median: of the batches decided at"
+        " once; decider, Postgres: their CPU µs an install. found: candidates of an install. GB: of rows, of indexes."
+        " Warm: the same server has just filled and vacuumed the table, with shared buffers of"
+        f" {circumstances['shared_buffers']}. Touches beyond the first {rows[0]['millions']:g} million are copies of"
+        " their rows with other keys: benchmarks/README.md."
     )
     report.sections.append(Section("Speed", SPEED, rows, remark))
     bars = [(f"{row['millions']:g} million touches", row["installs_per_s"]) for row in rows]

@@ -1,9 +1,11 @@
 """How fast: one process on one core, Postgres on the others, decides installs beside more and more touches."""
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -120,6 +122,7 @@ class _Run:
             "seconds": timing.seconds,
             "installs_per_s": timing.installs / timing.seconds,
             "install_us": timing.seconds / timing.installs * 1e6,
+            "median_us": statistics.median(timing.batches_us),
             "decider_us": timing.cpu_s / timing.installs * 1e6,
             "postgres_us": postgres_s / timing.installs * 1e6,
             **outcomes,
@@ -181,6 +184,7 @@ class _Run:
 
 def _pin(pid: int, cores: Collection[int]) -> None:
     """The process and what it has started, and so what it will start."""
-    os.sched_setaffinity(pid, cores)
+    with contextlib.suppress(ProcessLookupError):  # autovacuum's workers come and go
+        os.sched_setaffinity(pid, cores)
     for child in children(pid):
         _pin(child, cores)

@@ -53,12 +53,17 @@ def test_an_earlier_touch_that_is_due_has_no_equals() -> None:
     assert right_touches(one) == {"e"}
 
 
+def test_a_reinstall_is_recognised_by_whichever_touch_and_a_first_install_is_none() -> None:
+    assert is_right(launch(1, reinstall=True, touch="t", due="t", due_method="identifier"), by("reinstall"))
+    assert is_right(launch(1, reinstall=True, touch="t", due="t", due_method="identifier"), by("identifier", "t"))
+    assert not is_right(launch(1), by("reinstall"))
+
+
 def test_an_organic_decision_is_right_where_nothing_is_due() -> None:
     assert is_right(launch(1), by("organic"))
     assert is_right(launch(1, touch="t"), by("organic"))  # nothing in the records connects them
     assert not is_right(launch(1, touch="t", due="t", due_method="referrer"), by("organic"))
     assert not is_right(launch(1), by("identifier", "t"))
-    assert not is_right(launch(1), by("reinstall"))
     assert not is_right(launch(1), None)
 
 
