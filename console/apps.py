@@ -123,8 +123,9 @@ def rules(
     file: Annotated[
         typer.FileText | None,
         typer.Option(
-            help='Or to those of a file: {"rules": [{"method": "identifier", "touch_kind": "click", "window_hours":'
-            ' 168}, …], "confidence_min": 0.7, "validity": {"data_centre": "reject"}, "reattribution_days": 180}'
+            help='Or to those of a file: {"rules": [{"method": "identifier", "touch_kind": "click",'
+            ' "window_hours": 168}, …], "confidence_min": 0.7,'
+            ' "validity": {"data_centre": "reject"}, "reattribution_days": 180}'
         ),
     ] = None,
     json: Json = False,

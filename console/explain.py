@@ -1,18 +1,18 @@
 """`touchline explain`: why an install was attributed as it was."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import asyncpg
 import typer
 from rich.console import Console
 
-from console.explanation import duration, facts
+from console.explanation import facts
+from console.remarks import duration
 from process.terminal import Json, facts_lines, page, print_json, safe, table, with_postgres
 from schemas.errors import TouchlineError
-from schemas.reasons import WON
+from schemas.reasons import SENTENCES, WON
 from schemas.sql import load
-
-CANDIDATES_SHOWN_MAX = 40
 
 
 def explain(
@@ -22,9 +22,9 @@ def explain(
 ) -> None:
     """Why an install was attributed as it was: the decision, every touch that was looked at, and the reasons.
 
-    A touch wins by the most certain method that found one, and within it the latest. Organic means that
-    none counts. An install is decided once every touch received before it is stored; until then the
-    decision is null.
+    A touch wins by the most certain method that found one, and within it the latest; one that is not valid, or a
+    fingerprint that is not sure enough, makes room for the next. Organic means that none counts. An install is
+    decided once every touch received before it is stored; until then the decision is null.
     """
     rows = with_postgres(lambda connection: connection.fetch(load("console")["explained"], install_id, app))
     found = facts(_the_one(rows, install_id, app))
@@ -54,24 +54,42 @@ def _print(out: Console, found: dict[str, Any]) -> None:
     out.print()
     lines = [("install", found["install_id"]), ("app", found["app"]), ("received", _time(found["received_at"]))]
     if decision:
-        lines += [("decided", f"{_time(found['decided_at'])} by the rules {found['rules']}")]
+        by = f"{_time(found['decided_at'])} by the rules {found['rules']}" + (", replayed" if found["replayed"] else "")
+        lines += [("decided", by)]
         lines += [("decision", f"number {found['decisions']}, the last one counts")] if found["decisions"] > 1 else []
-    if found["decided_again_soon"]:
-        lines += [("note", "A touch that concerns it came since: it is decided again soon.")]
+        lines += [("earlier", _earlier(found["earlier"]))] if found["earlier"] else []
+    lines += [("note", note) for note in _notes(found)]
     out.print(facts_lines(lines))
     if not found["candidates"]:
         return
     out.print("\nTouches that were looked at, by how long before the install they happened:\n")
-    rows = [_row(one) for one in found["candidates"][:CANDIDATES_SHOWN_MAX]]
-    out.print(table(("before", "touch", "link", "click id", "method", "verdict", "why"), rows))
-    if len(found["candidates"]) > CANDIDATES_SHOWN_MAX:
-        out.print(f"… and {len(found['candidates']) - CANDIDATES_SHOWN_MAX} more: --json prints all.")
+    rows = [row for one in found["candidates"] for row in _rows(one)]
+    out.print(table(("before", "touch", "link", "click id", "method", "sure", "verdict", "why"), rows))
+    for reason, count in found["more"].items():
+        out.print(f"… and {count} more: {safe(SENTENCES.get(reason, reason))}")
 
 
-def _row(one: dict[str, Any]) -> tuple[object, ...]:
+def _notes(found: dict[str, Any]) -> list[str]:
+    notes = []
+    if found["decided_again_soon"]:
+        notes.append("A touch that concerns it came since: it is decided again soon.")
+    if found["too_late"]:
+        notes.append("A touch came more than seven days after this install and changed nothing.")
+    return notes
+
+
+def _earlier(one: dict[str, Any]) -> str:
+    return f"the device's install {one['install_id']}, {_time(one['received_at'])}"
+
+
+def _rows(one: dict[str, Any]) -> Iterator[tuple[object, ...]]:
+    """The candidate, and below it what else is known of it."""
     age = duration(one["age_seconds"]) if one["age_seconds"] is not None else None
     verdict = one["verdict"].upper() if one["verdict"] == WON else one["verdict"]
-    return age, one["touch_kind"], one["link"], one["click_id"], one["method"], verdict, one["sentence"]
+    sure = f"{one['confidence']:.0%}" if one["confidence"] is not None else None
+    yield age, one["touch_kind"], one["link"], one["click_id"], one["method"], sure, verdict, one["sentence"]
+    for remark in one["remarks"]:
+        yield *[""] * 7, remark
 
 
 def _time(moment: Any) -> str:

@@ -6,30 +6,46 @@ from typing import Any
 
 import orjson
 
+from console.remarks import duration, said
 from schemas.ids import received_us
 from schemas.reasons import LOST, SENTENCES
 
 _DECIDED = ("method", "touch_id", "link", "click_id", "touch_kind", "confidence")
-_CANDIDATE = ("touch_id", "method", "age_seconds", "verdict", "reason", "link", "click_id", "touch_kind")
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_CANDIDATE = (
+    "touch_id",
+    "method",
+    "age_seconds",
+    "verdict",
+    "reason",
+    "link",
+    "click_id",
+    "touch_kind",
+    "confidence",
+)
 
 
 def facts(row: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of an install, from its row; `decision` is None while it waits."""
     candidates = [_candidate(one) for one in orjson.loads(row["candidates"] or "[]")]
     received = datetime.fromtimestamp(received_us(str(row["id"])) / 1_000_000, UTC)
+    decided = row["method"] is not None
     found = {
         "install_id": row["install_id"],
-        "decision": _decision(row) if row["method"] is not None else None,
+        "decision": _decision(row) if decided else None,
         "candidates": candidates,
+        "more": orjson.loads(row["more"] or "{}"),
         "app": row["app"],
         "campaign": row["campaign"],
         "partner": row["partner"],
+        "tags": list(row["tags"] or []),
+        "earlier": _earlier(row),
         "received_at": received,
         "rules": row["rules"],
         "decided_at": row["decided_at"],
+        "replayed": bool(row["replayed"]),
         "decisions": row["number"] or 0,
-        "decided_again_soon": row["method"] is not None and not row["decided"],
+        "decided_again_soon": decided and (row["marked"] or not row["decided"]),
+        "too_late": row["too_late"],
         "touches_read": bool(row["touches_read"]),
     }
     return {**found, "sentence": headline(found)}
@@ -43,8 +59,25 @@ def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _candidate(one: Mapping[str, Any]) -> dict[str, Any]:
-    reason = one["reason"]
-    return {name: one.get(name) for name in _CANDIDATE} | {"sentence": SENTENCES.get(reason, reason)}
+    """With the sentence of its reason, and one of each verdict that has figures or did not make it fall."""
+    reason, figures = one["reason"], one.get("figures", {})
+    tags = {tag: said(tag, figures.get(tag, {})) for tag in one.get("tags", [])}
+    why = tags.get(reason) or SENTENCES.get(reason, reason)
+    remarks = {tag: sentence for tag, sentence in tags.items() if tag != reason}
+    return {name: one.get(name) for name in _CANDIDATE} | {
+        "tags": list(tags),
+        "figures": figures,
+        "sentence": why,
+        "remarks": list(remarks.values()),
+    }
+
+
+def _earlier(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The device's install of the app before this one."""
+    if row["earlier"] is None:
+        return None
+    received = datetime.fromtimestamp(received_us(str(row["earlier"])) / 1_000_000, UTC)
+    return {"install_id": row["earlier_install_id"], "received_at": received}
 
 
 def headline(found: Mapping[str, Any]) -> str:
@@ -54,8 +87,10 @@ def headline(found: Mapping[str, Any]) -> str:
         return _waiting(found["touches_read"])
     if decision["method"] == "preinstall":
         return f"Pre-installed: the app came to the device by {_link(found)}, which wins over clicks and views."
+    if decision["method"] == "reinstall":
+        return _reinstalled(found)
     if decision["touch_id"] is None:
-        return _organic(decision["method"], candidates)
+        return _organic(candidates, found["more"])
     winner = next((one for one in candidates if one["verdict"] != LOST), None)
     name = decision["click_id"]
     which = f"{decision['touch_kind']} {name}" if name else f"{_article(decision['touch_kind'])} without a click id"
@@ -75,15 +110,25 @@ def _waiting(touches_read: bool) -> str:
     return "Not decided yet: it waits until every touch received before it is stored; `touchline status` shows how far."
 
 
-def _organic(method: str, candidates: list[dict[str, Any]]) -> str:
-    named = "Organic" if method == "organic" else f"Decided by {method}"
-    if not candidates:
+def _reinstalled(found: Mapping[str, Any]) -> str:
+    earlier = found["earlier"]
+    assert earlier is not None, "a reinstall names the install before it"
+    which = f"install {earlier['install_id']} of {earlier['received_at']:%Y-%m-%d}"
+    return f"The device had the app before ({which}): a reinstall, its first attribution stands."
+
+
+def _organic(candidates: list[dict[str, Any]], more: Mapping[str, int]) -> str:
+    count = len(candidates) + sum(more.values())
+    unsure = [one["confidence"] for one in candidates if one["reason"] == "unsure" and one["confidence"] is not None]
+    if unsure:
+        found = f"the best fingerprint is sure by {max(unsure):.0%} only, which is less than the rules ask for"
+    elif not count:
         found = "no click or impression of this device was found"
-    elif len(candidates) == 1:
+    elif count == 1:
         found = "one touch was found and does not count"
     else:
-        found = f"{len(candidates)} touches were found and none counts"
-    return f"{named}: {found}, so no partner brought this install."
+        found = f"{count} touches were found and none counts"
+    return f"Organic: {found}, so no partner brought this install."
 
 
 def _article(kind: str) -> str:
@@ -97,17 +142,3 @@ def _before(age_s: int) -> str:
 def _certainty(confidence: float | None) -> str:
     """An estimate is said to be one; what a device or a store said itself needs no number."""
     return f", with a confidence of {confidence:.0%}" if confidence is not None and confidence < 1 else ""
-
-
-def duration(seconds: int) -> str:
-    """`12 s`, `3 min 20 s`, `2 d 4 h`: the two largest units."""
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-        if len(parts) == 2:
-            break
-    return " ".join(parts)

@@ -69,7 +69,7 @@ def confidences(
     for one in standing:
         weight = math.exp(score(conversion, one, points))
         weights[one.device] = max(weight, weights.get(one.device, 0.0))
-    whole = math.fsum(weights.values())  # exact, whatever the order
+    whole = math.fsum(weights.values())  # the same in whichever order they came
     return {
         one.touch_id: round(weights[one.device] / (whole + math.exp(nobody(one, crowd, points))), 2) for one in standing
     }

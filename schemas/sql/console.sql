@@ -1,11 +1,13 @@
 -- name: explained
 -- Installs of this install_id (in app $2 only) with their current decision; nulls while undecided.
-SELECT i.app, i.install_id, i.id, i.decided, b.passed_at IS NOT NULL AS touches_read,
+SELECT i.app, i.install_id, i.id, i.decided, i.too_late, b.passed_at IS NOT NULL AS touches_read,
+       EXISTS (SELECT FROM marks m WHERE m.install = i.id) AS marked,
        d.number, d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
-       d.candidates, d.rules, d.decided_at
+       d.candidates, d.more, d.tags, d.earlier, e.install_id AS earlier_install_id, d.rules, d.decided_at, d.replayed
 FROM installs i
 LEFT JOIN barriers b ON b.id = i.barrier
 LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d ON true
+LEFT JOIN installs e ON e.id = d.earlier
 WHERE i.install_id = $1 AND ($2::text IS NULL OR i.app = $2)
 ORDER BY i.app LIMIT 20;
 

@@ -135,8 +135,9 @@ WITH p AS (
 )
 SELECT found.number, found.method, found.col, found.key, t.id, t.kind, t.app, t.link, t.campaign, t.partner,
        t.touched_at, t.click_id, t.external_click_id,
-       CASE WHEN coalesce(t.device_sha1_key, t.device_md5_key) IS NOT NULL THEN t.params END AS params, t.ip, t.os, t.os_version, t.model, t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key, t.click_key,
-       t.print_key
+       CASE WHEN coalesce(t.device_sha1_key, t.device_md5_key) IS NOT NULL THEN t.params END AS params,
+       t.ip, t.os, t.os_version, t.model, t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key,
+       t.click_key, t.print_key
 FROM found JOIN touches t ON t.id = found.id
 ORDER BY found.number, t.touched_at DESC, t.id DESC;
 
@@ -199,10 +200,11 @@ SELECT pg_advisory_xact_lock(7406003);
 WITH taken AS (
     DELETE FROM new_keys WHERE id IN (SELECT id FROM new_keys ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING since, keys
+), wanted AS MATERIALIZED (  -- so that the index is asked by both, key and since
+    SELECT since, unnest(keys) AS key FROM taken
 ), marked AS (
     INSERT INTO marks (install)
-    SELECT DISTINCT c.install FROM taken CROSS JOIN LATERAL unnest(taken.keys) AS k (key)
-    JOIN conversion_keys c ON c.key = k.key AND c.install >= taken.since
+    SELECT DISTINCT c.install FROM wanted w JOIN conversion_keys c ON c.key = w.key AND c.install >= w.since
     JOIN installs i ON i.id = c.install AND i.decided AND NOT 'forgotten' = ANY(i.flags)
     RETURNING 1
 )

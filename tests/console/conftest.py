@@ -113,17 +113,15 @@ class Console:
         )
         return record_id
 
-    def add_decision(self, install: str, *, number: int = 1, touch: str | None, candidates: list[Any]) -> None:
-        winner = ("identifier", touch, "click", "77", "spring", "adnet", "c-1", 1.0)
-        self.sql(
-            "INSERT INTO decisions (install, number, method, touch, touch_kind, link, campaign, partner, click_id,"
-            " confidence, candidates, rules)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'default-1')",
-            install,
-            number,
-            *(winner if touch else ("organic", *[None] * 7)),
-            json.dumps(candidates),
-        )
+    def add_decision(
+        self, install: str, *, number: int = 1, touch: str | None, candidates: list[Any], **changes: Any
+    ) -> None:
+        winner = {"method": "identifier", "touch_kind": "click", "link": "77", "click_id": "c-1", "confidence": 1.0}
+        winner |= {"campaign": "spring", "partner": "adnet"}
+        row = {"install": install, "number": number, "touch": touch, "rules": "default-1"}
+        row |= {"candidates": json.dumps(candidates)} | (winner if touch else {"method": "organic"}) | changes
+        places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+        self.sql(f"INSERT INTO decisions ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608
 
 
 def now_us() -> int:

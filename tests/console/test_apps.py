@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.reasons import SENTENCES
+from schemas.rules import RuleSet
+from schemas.validity import VERDICTS
 from tests.console.conftest import Console
 
 
@@ -92,24 +95,43 @@ def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Con
     assert console.facts("app", "rules", "shop")["name"] == "default-1"
     adjust = console.facts("app", "rules", "shop", "--preset", "adjust")
     assert (adjust["name"], adjust["preset"], len(adjust["rules"])) == ("shop-1", "adjust", 4)
-    own = [{"method": "fingerprint", "touch_kind": "click", "window_hours": 48}]
+    assert adjust["validity"] == VERDICTS
+    own = {
+        "rules": [{"method": "fingerprint", "touch_kind": "click", "window_hours": 48}],
+        "confidence_min": 0.85,
+        "validity": {"bot": "off", "data_centre": "reject"},
+        "reattribution_days": 30,
+    }
     path = tmp_path / "rules.json"
     path.write_text(json.dumps(own))
     changed = console.facts("app", "rules", "shop", "--file", str(path))
-    assert (changed["name"], changed["preset"], changed["rules"]) == ("shop-2", None, own)
+    modes = {**VERDICTS, "bot": "off", "data_centre": "reject"}
+    assert changed == {"app": "shop", "name": "shop-2", "preset": None, **own, "validity": modes}
     assert console.facts("app", "rules", "shop") == changed
     page = console.run("app", "rules", "shop").stdout
     assert "shop-2, rules of your own, since" in page
     assert "48 h" in page
+    assert "A fingerprint counts from a confidence of 85%." in page
+    assert "attributed anew after 30 days" in page
+    assert all(SENTENCES[verdict] in page for verdict in VERDICTS)
     assert console.sql("SELECT version, preset FROM app_rules ORDER BY version") == [(1, "adjust"), (2, None)]
 
 
 def test_rules_that_are_wrong_change_nothing(console: Console, tmp_path: Path) -> None:
     console.run("app", "create", "shop")
     path = tmp_path / "rules.json"
-    path.write_text('[{"method": "fingerprint", "touch_kind": "click", "window_hours": 200}]')
+    path.write_text('{"rules": [{"method": "fingerprint", "touch_kind": "click", "window_hours": 200}]}')
     failed = console.run("app", "rules", "shop", "--file", str(path), code=2)
     assert "rules[0].window_hours is 200; fingerprint takes 1 to 168 hours" in failed.stderr
     both = console.run("app", "rules", "shop", "--file", str(path), "--preset", "adjust", code=2)
     assert "--preset and --file" in both.stderr
     assert console.sql("SELECT count(*) FROM app_rules") == [(0,)]
+
+
+def test_what_is_printed_of_an_apps_rules_may_be_given_back(console: Console, tmp_path: Path) -> None:
+    console.run("app", "create", "shop")
+    printed = console.facts("app", "rules", "shop", "--preset", "mytracker")
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({name: printed[name] for name in RuleSet.__struct_fields__}))
+    again = console.facts("app", "rules", "shop", "--file", str(path))
+    assert {**again, "name": "", "preset": ""} == {**printed, "name": "", "preset": ""}

@@ -1,14 +1,16 @@
 import json
 
+import msgspec
 import pytest
 
 from schemas.errors import ConfigError
-from schemas.rules import DEFAULT, HOURS, PRESETS, Rule, check, parse_rules
+from schemas.rules import DEFAULT, HOURS, PRESETS, Rule, RuleSet, check, name_of, parse_rules, stored_rules
+from schemas.validity import VERDICTS
 
 
 def test_the_presets_are_the_vendors_documented_defaults() -> None:
     def windows(preset: str) -> list[tuple[str, str, int]]:
-        return [(rule.method, rule.touch_kind, rule.window_hours) for rule in PRESETS[preset]]
+        return [(rule.method, rule.touch_kind, rule.window_hours) for rule in PRESETS[preset].rules]
 
     assert windows("touchline") == [
         ("identifier", "click", 168),
@@ -38,7 +40,7 @@ def test_every_preset_passes_its_own_check(preset: str) -> None:
 
 
 def test_the_default_looks_back_a_week_at_most() -> None:
-    assert DEFAULT.window_ms_max == 7 * 24 * 3_600_000
+    assert DEFAULT.rules.window_ms_max == 7 * 24 * 3_600_000
 
 
 @pytest.mark.parametrize("method", HOURS)
@@ -46,7 +48,36 @@ def test_the_ends_of_each_range_are_allowed(method: str) -> None:
     low, high = HOURS[method]  # type: ignore[index]
     for hours in (low, high):
         rules = [{"method": method, "touch_kind": "click", "window_hours": hours}]
-        assert parse_rules(json.dumps(rules)) == (Rule(method, "click", hours),)  # type: ignore[arg-type]
+        assert parse_rules(json.dumps({"rules": rules})).rules == (Rule(method, "click", hours),)  # type: ignore[arg-type]
+
+
+CLICKS = {"method": "identifier", "touch_kind": "click", "window_hours": 24}
+
+
+def test_what_a_file_does_not_say_is_the_default() -> None:
+    rules = parse_rules(json.dumps({"rules": [CLICKS]}))
+    default = DEFAULT.rules
+    assert (rules.confidence_min, rules.reattribution_days) == (default.confidence_min, default.reattribution_days)
+    assert {verdict: rules.mode(verdict) for verdict in VERDICTS} == VERDICTS
+
+
+def test_a_file_may_say_everything_else_and_survives_being_stored() -> None:
+    said = {"rules": [CLICKS], "confidence_min": 0.9, "validity": {"bot": "off"}, "reattribution_days": 0}
+    rules = parse_rules(json.dumps(said))
+    assert (rules.confidence_min, rules.mode("bot"), rules.mode("prefetch")) == (0.9, "off", "reject")
+    assert rules.reattribution_days == 0
+    assert stored_rules(msgspec.json.encode(rules)) == rules
+    assert name_of("com.example-shop", 3) == "com.example-shop-3"
+
+
+def test_the_ends_of_the_other_ranges_are_allowed() -> None:
+    for confidence, days in ((0, 0), (1, 3650)):
+        check(RuleSet(rules=DEFAULT.rules.rules, confidence_min=confidence, reattribution_days=days))
+
+
+def test_what_was_stored_by_earlier_ranges_is_still_read() -> None:
+    rule = Rule("identifier", "click", 1)
+    assert stored_rules(msgspec.json.encode(RuleSet(rules=(rule,)))).rules == (rule,)
 
 
 @pytest.mark.parametrize(
@@ -54,21 +85,44 @@ def test_the_ends_of_each_range_are_allowed(method: str) -> None:
     [
         ([], "the rules are empty"),
         ({}, "Expected `array`, got `object`"),
-        ([{"method": "identifier", "touch_kind": "click", "window_hours": 23}], r"rules\[0\].window_hours is 23"),
-        ([{"method": "referrer", "touch_kind": "click", "window_hours": 721}], "referrer takes 24 to 720 hours"),
-        ([{"method": "fingerprint", "touch_kind": "click", "window_hours": 0}], "fingerprint takes 1 to 168 hours"),
-        ([{"method": "fingerprint", "touch_kind": "click", "window_hours": 169}], "fingerprint takes 1 to 168 hours"),
-        ([{"method": "guess", "touch_kind": "click", "window_hours": 24}], r"Invalid enum value 'guess'.*\.method"),
-        ([{"method": "identifier", "touch_kind": "tap", "window_hours": 24}], r"Invalid enum value 'tap'.*touch_kind"),
+        ([{**CLICKS, "window_hours": 23}], r"rules\[0\].window_hours is 23"),
+        ([{**CLICKS, "method": "referrer", "window_hours": 721}], "referrer takes 24 to 720 hours"),
+        ([{**CLICKS, "method": "fingerprint", "window_hours": 0}], "fingerprint takes 1 to 168 hours"),
+        ([{**CLICKS, "method": "fingerprint", "window_hours": 169}], "fingerprint takes 1 to 168 hours"),
+        ([{**CLICKS, "method": "guess"}], r"Invalid enum value 'guess'.*\.method"),
+        ([{**CLICKS, "touch_kind": "tap"}], r"Invalid enum value 'tap'.*touch_kind"),
         ([{"method": "identifier", "touch_kind": "click"}], "missing required field `window_hours`"),
-        ([{"method": "identifier", "touch_kind": "click", "window_hours": 24, "x": 1}], "unknown field `x`"),
-        ([{"method": "referrer", "touch_kind": "impression", "window_hours": 24}], r"rules\[0\].touch_kind"),
-        ([{"method": "identifier", "touch_kind": "click", "window_hours": 24}] * 2, r"rules\[1\] says identifier"),
+        ([{**CLICKS, "x": 1}], "unknown field `x`"),
+        ([{**CLICKS, "method": "referrer", "touch_kind": "impression"}], r"rules\[0\].touch_kind"),
+        ([CLICKS] * 2, r"rules\[1\] says identifier"),
     ],
 )
-def test_what_is_wrong_is_named(rules: object, said: str) -> None:
+def test_what_is_wrong_with_a_rule_is_named(rules: object, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        parse_rules(json.dumps(rules))
+        parse_rules(json.dumps({"rules": rules}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"confidence_min": -0.01}, "confidence_min is -0.01; it takes 0 to 1"),
+        ({"confidence_min": 1.01}, "confidence_min is 1.01"),
+        ({"confidence_min": "high"}, r"Expected `float`, got `str` - at `\$.confidence_min`"),
+        ({"reattribution_days": -1}, "reattribution_days is -1; it takes 0 to 3650"),
+        ({"reattribution_days": 3651}, "reattribution_days is 3651"),
+        ({"validity": {"flood": "tag"}}, "Invalid enum value 'flood'"),
+        ({"validity": {"flooding": "drop"}}, "Invalid enum value 'drop'"),
+        ({"windows": 1}, "unknown field `windows`"),
+    ],
+)
+def test_what_is_wrong_beside_the_rules_is_named(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_rules(json.dumps({"rules": [CLICKS], **changes}))
+
+
+def test_a_list_of_rules_alone_is_no_longer_enough() -> None:
+    with pytest.raises(ConfigError, match="Expected `object`, got `array`"):
+        parse_rules(json.dumps([CLICKS]))
 
 
 def test_what_is_no_json_is_named() -> None:

@@ -1,20 +1,25 @@
-from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from consumers.attribution.decide import Decision, decide
-from consumers.attribution.facts import Candidate, Label
+from consumers.attribution.decide import LISTED_MAX, Decision, contenders, decide
+from consumers.attribution.facts import Candidate, Facts, Label, LinkDay
+from consumers.attribution.validity import judged_day
 from schemas.events import TouchKind
 from schemas.identifiers import DeviceId, md5, sha1
 from schemas.reasons import LOST, SENTENCES, WON
-from schemas.rules import DEFAULT, Method, Rule
+from schemas.rules import DEFAULT, Method, Rule, RuleSet
+from schemas.validity import VERDICTS
 from tests.consumers.attribution.samples import AT_US, DAY_US, GAID, HOUR_US, MINUTE_US, SECOND_US, install, touch
+
+DAY = judged_day(touch().touch_id, AT_US)
+"""The closed day by which the samples' links are judged."""
 
 SKEW_US = 5 * MINUTE_US
 MS_US = 1000
+
+SURE = RuleSet(rules=DEFAULT.rules.rules, confidence_min=0)
+"""The default rules, for tests in which it does not matter how sure a fingerprint is."""
 
 # (method, kind of touch, window): the defaults of the design, in their order.
 WINDOWS: list[tuple[Method, TouchKind, int]] = [
@@ -28,18 +33,18 @@ WINDOWS: list[tuple[Method, TouchKind, int]] = [
 def why(decision: Decision) -> dict[str, tuple[str, str]]:
     """Touch and method → (verdict, reason)."""
     return {
-        f"{one.candidate.touch_id[-1]} {one.candidate.method}": (one.verdict, one.reason) for one in decision.verdicts
+        f"{one.candidate.touch_id[-1]} {one.candidate.method}": (one.verdict, one.reason) for one in decision.judged
     }
 
 
 def reason_for(one: Candidate, **of_install: Any) -> str:
     """Why a lone candidate won or fell."""
-    (verdict,) = decide(install(**of_install), [one]).verdicts
-    return verdict.reason
+    (judged,) = decide(install(**of_install), [one], SURE).judged
+    return judged.reason
 
 
 def test_the_default_rules_are_those_of_the_design() -> None:
-    assert [(rule.method, rule.touch_kind, rule.window_ms * MS_US) for rule in DEFAULT.rules] == WINDOWS
+    assert [(rule.method, rule.touch_kind, rule.window_ms * MS_US) for rule in DEFAULT.rules.rules] == WINDOWS
 
 
 def test_nothing_found_is_organic() -> None:
@@ -48,13 +53,13 @@ def test_nothing_found_is_organic() -> None:
 
 @pytest.mark.parametrize(("method", "kind", "window_us"), WINDOWS)
 def test_each_method_counts_within_its_window(method: Method, kind: TouchKind, window_us: int) -> None:
-    for age_us in (-SKEW_US, 0, SECOND_US, window_us):
+    for age_us in (10 * SECOND_US, MINUTE_US, window_us):
         one = touch(method, kind, age_us=age_us)
-        decision = decide(install(), [one])
+        decision = decide(install(), [one], SURE)
         assert (decision.method, decision.winner) == (method, one)
         assert why(decision) == {f"1 {method}": (WON, "latest_of_method")}
     for age_us, reason in ((window_us + MS_US, "outside_window"), (-SKEW_US - MS_US, "after_install")):
-        decision = decide(install(), [touch(method, kind, age_us=age_us)])
+        decision = decide(install(), [touch(method, kind, age_us=age_us)], SURE)
         assert (decision.method, decision.winner, decision.confidence) == ("organic", None, None)
         assert why(decision) == {f"1 {method}": (LOST, reason)}
 
@@ -77,19 +82,19 @@ def test_precedence_is_by_rule_not_by_time() -> None:
         for number, (method, kind, _) in enumerate(WINDOWS)
     ]
     while candidates:
-        decision = decide(install(), candidates)
+        decision = decide(install(), candidates, SURE)
         assert decision.winner == candidates[0]
-        assert [one.reason for one in decision.verdicts if one.verdict == LOST] == ["less_certain_method"] * (
+        assert [one.reason for one in decision.judged if one.verdict == LOST] == ["less_certain_method"] * (
             len(candidates) - 1
         )
         candidates = candidates[1:]
 
 
 def test_any_click_beats_the_latest_view() -> None:
-    view = touch("identifier", "impression", age_us=0, number=2)
+    view = touch("identifier", "impression", age_us=10 * SECOND_US, number=2)
     for method in ("identifier", "referrer", "fingerprint"):
         click = touch(method, age_us=20 * HOUR_US)
-        assert decide(install(), [view, click]).winner == click
+        assert decide(install(), [view, click], SURE).winner == click
 
 
 def test_the_latest_of_a_method_wins() -> None:
@@ -199,19 +204,39 @@ def test_confidence_is_1_for_what_a_device_or_a_store_said() -> None:
 
 
 def test_the_confidence_of_a_print_falls_with_other_phones_behind_the_address() -> None:
-    alone = decide(install(), [touch("fingerprint")]).confidence
+    alone = decide(install(), [touch("fingerprint")], SURE).confidence
     crowd = [touch("fingerprint", number=number, ua=f"phone {number}") for number in range(1, 4)]
-    among = decide(install(), crowd).confidence
+    among = decide(install(), crowd, SURE).confidence
     assert alone is not None
-    assert among == pytest.approx(alone / 3, abs=0.01)
-    # a phone that the install contradicts is no part of the crowd
+    assert among is not None
+    assert among < alone / 2
+    # a phone that the install contradicts has no share of it, and yet is one of the crowd
     other = touch("fingerprint", number=4, ua="phone 4", model="Pixel 7")
-    assert decide(install(), [*crowd, other]).confidence == among
+    with_another = decide(install(), [*crowd, other], SURE).confidence
+    assert with_another is not None
+    assert with_another < among
+
+
+def test_a_print_that_is_not_sure_enough_is_organic_and_says_how_sure_it_was() -> None:
+    candidates = [touch("fingerprint", number=number, ua=f"phone {number}") for number in (1, 2)]
+    decision = decide(install(), candidates, RuleSet(rules=SURE.rules, confidence_min=1))
+    assert (decision.method, decision.winner, decision.confidence) == ("organic", None, None)
+    assert {one.reason for one in decision.judged} == {"unsure"}
+    stated = [one.confidence for one in decide(install(), candidates, SURE).judged]
+    assert [one.confidence for one in decision.judged] == stated
+    assert None not in stated
+
+
+def test_an_unsure_print_makes_room_for_a_view() -> None:
+    view = touch("identifier", "impression", age_us=HOUR_US, number=2)
+    candidates = [touch("fingerprint"), view]
+    assert decide(install(), candidates, SURE).winner == candidates[0]
+    assert decide(install(), candidates, RuleSet(rules=SURE.rules, confidence_min=1)).winner == view
 
 
 def test_ages_are_whole_seconds_and_never_negative() -> None:
     candidates = [touch(age_us=90 * SECOND_US + 999_999), touch(age_us=-MINUTE_US, number=2)]
-    assert {one.candidate.touch_id[-1]: one.age_s for one in decide(install(), candidates).verdicts} == {
+    assert {one.candidate.touch_id[-1]: one.age_s for one in decide(install(), candidates).judged} == {
         "1": 90,
         "2": 0,
     }
@@ -219,14 +244,14 @@ def test_ages_are_whole_seconds_and_never_negative() -> None:
 
 def test_the_rules_are_data() -> None:
     view, click = touch("identifier", "impression"), touch("identifier", number=2)
-    turned = (Rule("identifier", "impression", 24), Rule("identifier", "click", 24))
+    turned = RuleSet(rules=(Rule("identifier", "impression", 24), Rule("identifier", "click", 24)))
     assert decide(install(), [view, click], turned).winner == view
-    prints = (Rule("fingerprint", "impression", 1),)
+    prints = RuleSet(rules=(Rule("fingerprint", "impression", 1),), confidence_min=0)
     one = touch("fingerprint", "impression")
     decision = decide(install(), [one, click], prints)
     assert decision.winner == one
     assert why(decision)["2 identifier"] == (LOST, "method_off")
-    assert decide(install(), [click], ()).method == "organic"
+    assert decide(install(), [click], RuleSet(rules=())).method == "organic"
 
 
 def test_one_touch_found_by_two_methods_is_recorded_by_both() -> None:
@@ -242,14 +267,124 @@ def test_verdicts_come_with_the_winner_first_then_the_latest() -> None:
     candidates = [touch("fingerprint", age_us=age * HOUR_US, number=age) for age in (1, 2, 3)]
     candidates.append(touch(age_us=5 * HOUR_US, number=5))
     decision = decide(install(), candidates)
-    assert [one.candidate.touch_id[-1] for one in decision.verdicts] == ["5", "1", "2", "3"]
+    assert [one.candidate.touch_id[-1] for one in decision.judged] == ["5", "1", "2", "3"]
 
 
-def test_every_reason_has_a_sentence() -> None:
+def test_a_preinstall_label_wins_over_every_touch() -> None:
+    click, old = touch("identifier"), touch("identifier", age_us=8 * DAY_US, number=2)
+    label = Label("77", "campaign", "partner")
+    decision = decide(install(label=label), [old, click])
+    assert decision == Decision("preinstall", None, 1.0, decision.judged, label)
+    assert why(decision) == {"1 identifier": (LOST, "preinstalled"), "2 identifier": (LOST, "outside_window")}
+
+
+# The device had the app before
+
+
+def test_a_device_that_had_the_app_before_is_attributed_anew_only_after_the_days_of_the_rules() -> None:
+    before_us = AT_US - 180 * DAY_US
+    for earlier_us, method, reason in (
+        (before_us, "identifier", "latest_of_method"),
+        (before_us + 1, "reinstall", "reinstalled"),
+        (AT_US, "reinstall", "reinstalled"),
+    ):
+        decision = decide(install(), [touch()], facts=Facts(earlier=("before", earlier_us)))
+        assert (decision.method, decision.earlier) == (method, "before")
+        assert [one.reason for one in decision.judged] == [reason]
+        assert (decision.winner is None) == (method == "reinstall")
+
+
+def test_with_0_days_every_install_is_attributed_anew() -> None:
+    every = RuleSet(rules=SURE.rules, reattribution_days=0)
+    facts = Facts(earlier=("before", AT_US - SECOND_US))
+    assert decide(install(), [touch()], every, facts).method == "identifier"
+
+
+def test_a_label_wins_over_the_earlier_install_too() -> None:
+    facts = Facts(earlier=("before", AT_US - DAY_US))
+    decision = decide(install(label=Label("77", None, None)), [touch()], facts=facts)
+    assert (decision.method, decision.earlier) == ("preinstall", "before")
+
+
+def test_a_reinstall_keeps_what_was_wrong_with_each_touch() -> None:
+    facts = Facts(earlier=("before", AT_US - DAY_US))
+    decision = decide(install(), [touch(), touch(number=2, flags=["late"])], facts=facts)
+    assert why(decision) == {"1 identifier": (LOST, "reinstalled"), "2 identifier": (LOST, "delivered_late")}
+
+
+# Verdicts
+
+
+def test_a_touch_that_is_rejected_makes_room_for_the_next_and_one_that_is_tagged_wins_with_its_tag() -> None:
+    bot, person = touch(flags=["bot"], number=2), touch(flags=["data_centre"], age_us=HOUR_US)
+    decision = decide(install(), [bot, person])
+    assert decision.winner == person
+    assert why(decision) == {"1 identifier": (WON, "latest_of_method"), "2 identifier": (LOST, "bot")}
+    assert [dict(one.found) for one in decision.judged] == [{"data_centre": {}}, {"bot": {}}]
+
+
+def test_what_cannot_have_caused_the_install_is_not_judged_further() -> None:
+    decision = decide(install(), [touch(flags=["bot"], app="other")])
+    assert [(one.reason, one.found) for one in decision.judged] == [("other_app", {})]
+
+
+def test_a_rejected_print_has_no_share_of_the_confidence() -> None:
+    person = touch("fingerprint", age_us=HOUR_US)
+    sure: list[float] = []
+    for flags in ([], ["bot"]):
+        rival = touch("fingerprint", number=2, ua="other", flags=flags)
+        judged = decide(install(), [person, rival], SURE).judged
+        sure += [one.confidence for one in judged if one.candidate == person and one.confidence is not None]
+    beside_a_person, beside_a_bot = sure
+    assert beside_a_bot > beside_a_person
+
+
+def test_contenders_are_those_that_stand_by_themselves() -> None:
+    candidates = [touch(flags=["bot"]), touch(number=2, flags=["late"]), touch(number=3, age_us=8 * DAY_US)]
+    assert contenders(install(), candidates, DEFAULT.rules) == candidates[:1]
+
+
+# What is listed
+
+
+def test_a_decision_lists_forty_and_counts_the_others_by_reason() -> None:
+    crowd = [touch("fingerprint", number=n, ua=str(n), model="other") for n in range(1, 61)]
+    ours = [touch("fingerprint", number=100 + n, age_us=20 * HOUR_US) for n in range(5)]
+    decision = decide(install(), [*crowd, *ours], RuleSet(rules=SURE.rules, confidence_min=1))
+    assert len(decision.judged) == LISTED_MAX
+    assert {one.candidate.touch_id for one in decision.judged} >= {one.touch_id for one in ours}
+    assert decision.more == {"other_model": 60 + 5 - LISTED_MAX}
+    listed = [one.candidate.touched_us for one in decision.judged]
+    assert listed == sorted(listed, reverse=True)
+
+
+def test_a_winner_is_always_listed_and_first() -> None:
+    winner = touch(age_us=6 * DAY_US, number=500)
+    decision = decide(install(), [*(touch("fingerprint", number=n) for n in range(1, 61)), winner], SURE)
+    assert decision.judged[0].candidate == decision.winner == winner
+    assert sum(decision.more.values()) == 61 - LISTED_MAX
+
+
+def test_forty_are_all_listed() -> None:
+    decision = decide(install(), [touch(number=n) for n in range(1, LISTED_MAX + 1)])
+    assert (len(decision.judged), decision.more) == (LISTED_MAX, {})
+
+
+def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given() -> None:
+    rules = RuleSet(rules=SURE.rules, validity=dict.fromkeys(VERDICTS, "reject"))
+    flags = ["bot", "no_agent", "data_centre", "non_public", "prefetch"]
+    facts = Facts(
+        duplicate_of={touch(number=21).touch_id: "x"},
+        repeat_of={touch(number=22).touch_id: "x"},
+        link_days={
+            ("flood", DAY): LinkDay(clicks=12_000, installs=0, first_hour=0, flooding=True, delays=False),
+            ("slow", DAY): LinkDay(clicks=1000, installs=40, first_hour=0, flooding=False, delays=True),
+        },
+    )
     candidates = [
-        touch(),
-        touch(age_us=HOUR_US, number=2),
-        touch("fingerprint", number=3),
+        touch(age_us=HOUR_US),
+        touch(age_us=2 * HOUR_US, number=2),
+        touch("referrer", number=3),
         touch(age_us=8 * DAY_US, number=4),
         touch(age_us=-HOUR_US, number=5),
         touch(flags=["late"], number=6),
@@ -259,53 +394,18 @@ def test_every_reason_has_a_sentence() -> None:
         touch("fingerprint", os_version="1", number=10),
         touch("fingerprint", model="other", number=11),
         touch("referrer", "impression", number=12),
+        touch("fingerprint", ids=[DeviceId("google_aid", "raw", "x")], device_key=1, number=13),
+        touch(number=21),
+        touch(number=22),
+        touch(link="flood", number=23),
+        touch(link="slow", number=24),
+        touch(age_us=9 * SECOND_US, number=25),
+        touch(os="ios", number=26),
+        *(touch(flags=[flag], number=30 + at) for at, flag in enumerate(flags)),
     ]
-    given_reasons = {one.reason for one in decide(install(), candidates).verdicts}
-    labelled = install()._replace(label=Label("1", None, None))
-    given_reasons |= {one.reason for one in decide(labelled, candidates[:1]).verdicts}
+    given_reasons = {one.reason for one in decide(install(), candidates, rules, facts).judged}
+    given_reasons |= {one.reason for one in decide(install(label=Label("1", None, None)), candidates[:1]).judged}
+    given_reasons |= {one.reason for one in decide(install(), candidates[:1], facts=Facts(earlier=("x", AT_US))).judged}
+    unsure = RuleSet(rules=SURE.rules, confidence_min=1)
+    given_reasons |= {one.reason for one in decide(install(), [touch("fingerprint")], unsure).judged}
     assert given_reasons == set(SENTENCES)
-
-
-CANDIDATES = st.builds(
-    touch,
-    st.sampled_from(["identifier", "referrer", "fingerprint"]),
-    st.sampled_from(["click", "impression"]),
-    age_us=st.sampled_from([-HOUR_US, -MINUTE_US, 0, MINUTE_US, HOUR_US, 2 * DAY_US, 8 * DAY_US]),
-    number=st.integers(1, 5),
-    flags=st.sampled_from([[], ["late"]]),
-    app=st.sampled_from(["demo", "demo", "other"]),
-    ua=st.sampled_from(["phone", "other phone"]),
-)
-HISTORIES = st.lists(CANDIDATES, max_size=5, unique_by=lambda one: (one.method, one.touch_id))
-
-
-@given(HISTORIES)
-def test_the_order_of_the_candidates_does_not_matter(candidates: list[Candidate]) -> None:
-    first = decide(install(), candidates)
-    for order in list(permutations(candidates))[:24]:
-        again = decide(install(), order)
-        assert (again.method, again.winner, again.confidence) == (first.method, first.winner, first.confidence)
-        assert sorted(again.verdicts, key=repr) == sorted(first.verdicts, key=repr)
-
-
-@given(HISTORIES)
-def test_every_candidate_gets_one_verdict_and_one_at_most_wins(candidates: list[Candidate]) -> None:
-    decision = decide(install(), candidates)
-    assert sorted(one.candidate for one in decision.verdicts) == sorted(candidates)
-    winners = [one.candidate for one in decision.verdicts if one.verdict == WON]
-    assert winners == ([decision.winner] if decision.winner else [])
-    assert (decision.method == "organic") == (decision.winner is None)
-
-
-@given(HISTORIES, CANDIDATES)
-def test_a_touch_that_falls_by_itself_changes_no_winner(candidates: list[Candidate], other: Candidate) -> None:
-    fallen = other._replace(touch_id="019b76da-a87b-774b-8001-00000000ffff", flags=["late"])
-    assert decide(install(), [*candidates, fallen]).winner == decide(install(), candidates).winner
-
-
-def test_a_preinstall_label_wins_over_every_touch() -> None:
-    click, old = touch("identifier"), touch("identifier", age_us=8 * DAY_US, number=2)
-    label = Label("77", "campaign", "partner")
-    decision = decide(install()._replace(label=label), [old, click])
-    assert decision == Decision("preinstall", None, 1.0, decision.verdicts, label)
-    assert why(decision) == {"1 identifier": (LOST, "preinstalled"), "2 identifier": (LOST, "outside_window")}

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -53,33 +54,39 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     pool.terminate()
 
 
-async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1", label: str | None = None) -> None:
-    now_us = time.time_ns() // 1000
+async def put_install(pool: asyncpg.Pool, install_id: str, app: str = "app-1", **changes: Any) -> str:
+    """Its record's id; received now, or at `received_us`."""
+    received_us = changes.pop("received_us", None) or time.time_ns() // 1000
+    values: dict[str, Any] = {"ids": {"google_aid": GAID}, "device": Device(os="Android")}
     install = Install(
         v=1,
-        id=new_id(now_us),
+        id=new_id(received_us),
         app=app,
         install_id=install_id,
-        installed_us=now_us,
-        ids={"google_aid": GAID},
-        device=Device(os="Android"),
-        preinstall_link=label,
+        installed_us=changes.pop("installed_us", received_us),
+        **values | changes,
     )
     async with pool.acquire() as connection, connection.transaction():
         row = Row(Record(0, b""), install.id, install.app, install)
         await ConversionsHandler(open_countries()).store(connection, [row])
+    return install.id
 
 
-async def put_click(pool: asyncpg.Pool, app: str, hours_ago: int) -> str:
-    """Its id."""
+async def put_touch(pool: asyncpg.Pool, app: str = "app-1", *, seconds_ago: float, **changes: Any) -> str:
+    """Its id; received when it happened, or now when that lies in the future."""
     now_us = time.time_ns() // 1000
-    at_us = now_us - hours_ago * 3_600_000_000
-    record_id = new_id(min(at_us, now_us))
-    hit = msgspec.structs.replace(hits(1)[0], id=record_id, app=app, touched_us=at_us, query=f"google_aid={GAID}")
+    at_us = now_us - int(seconds_ago * 1_000_000)
+    values = {"id": new_id(min(at_us, now_us)), "app": app, "touched_us": at_us, "query": f"google_aid={GAID}"}
+    hit = msgspec.structs.replace(hits(1)[0], **values | changes)
     handler = TouchesHandler(open_countries())
     async with pool.acquire() as connection, connection.transaction():
         await handler.store(connection, [handler.decode(Record(0, encode(hit)))])
     return hit.id
+
+
+async def put_click(pool: asyncpg.Pool, app: str, hours_ago: float) -> str:
+    """Its id."""
+    return await put_touch(pool, app, seconds_ago=hours_ago * 3600)
 
 
 async def touches_are_at(pool: asyncpg.Pool, partition: Partition, position: int) -> None:
@@ -96,6 +103,13 @@ async def decided(pool: asyncpg.Pool) -> list[str]:
     return [row["install_id"] for row in rows]
 
 
+async def settle(pool: asyncpg.Pool, ends: Mapping[Partition, int] | None = None) -> None:
+    """Decide everything that can be decided while the hits' log ends there."""
+    decider = Decider(pool, Ends(ends or {}), Meters())
+    while await decider.step():
+        pass
+
+
 async def run(pool: asyncpg.Pool, ends: Mapping[Partition, int], seconds: float) -> None:
     stop = asyncio.Event()
     task = asyncio.create_task(Decider(pool, Ends(ends), Meters()).run(stop))
@@ -107,10 +121,10 @@ async def run(pool: asyncpg.Pool, ends: Mapping[Partition, int], seconds: float)
 async def test_it_waits_for_every_partition_to_pass_the_barrier(pool: asyncpg.Pool) -> None:
     await put_install(pool, "i-1")
     await touches_are_at(pool, OLD, 10)
-    await run(pool, {OLD: 10, NEW: 5}, 0.6)
+    await settle(pool, {OLD: 10, NEW: 5})
     assert await decided(pool) == []
     await touches_are_at(pool, NEW, 5)
-    await run(pool, {OLD: 10, NEW: 5}, 0.6)
+    await settle(pool, {OLD: 10, NEW: 5})
     assert await decided(pool) == ["i-1"]
 
 
@@ -125,8 +139,8 @@ async def test_a_barrier_of_a_log_that_is_not_read_any_more_is_renewed(pool: asy
 
 async def test_several_deciders_decide_once(pool: asyncpg.Pool) -> None:
     for number in range(40):
-        await put_install(pool, f"i-{number:02}")
-    await asyncio.gather(*(run(pool, {}, 1.5) for _ in range(3)))
+        await put_install(pool, f"i-{number:02}", ids={})
+    await asyncio.gather(*(settle(pool) for _ in range(3)))
     assert len(await decided(pool)) == 40
     assert await pool.fetchval("SELECT count(*) FROM decisions") == 40
     assert await pool.fetchval("SELECT count(*) FROM decisions WHERE method = 'organic'") == 40
@@ -147,7 +161,7 @@ async def test_each_app_is_decided_by_the_latest_of_its_own_rules(pool: asyncpg.
     for app in ("own", "changed", "without"):
         clicks[app] = await put_click(pool, app, hours_ago=10 * 24)  # older than the default's week
         await put_install(pool, app, app)
-    await run(pool, {}, 1.0)
+    await settle(pool)
     rows = await pool.fetch(
         "SELECT i.app, d.method, d.touch::text, d.rules FROM decisions d JOIN installs i ON i.id = d.install ORDER BY 1"
     )
@@ -170,8 +184,8 @@ async def test_a_preinstalled_app_belongs_to_its_link_and_to_no_touch(pool: asyn
     await pool.execute(LABELS)
     for app in ("own", "other"):
         await put_click(pool, app, hours_ago=1)
-        await put_install(pool, app, app, label="77")
-    await run(pool, {}, 1.0)
+        await put_install(pool, app, app, preinstall_link="77")
+    await settle(pool)
     rows = await pool.fetch(
         "SELECT i.app, d.method, d.link, d.campaign, d.partner, d.touch IS NULL, d.candidates->0->>'reason'"
         " FROM decisions d JOIN installs i ON i.id = d.install ORDER BY 1"
@@ -180,3 +194,29 @@ async def test_a_preinstalled_app_belongs_to_its_link_and_to_no_touch(pool: asyn
         ("other", "identifier", "link-1", None, None, False, "latest_of_method"),  # the label is no link of this app
         ("own", "preinstall", "77", "c", "maker", True, "preinstalled"),
     ]
+
+
+# The app's own rules in the history of a decision
+
+
+async def test_a_decision_is_made_again_by_the_rules_that_it_was_made_by(pool: asyncpg.Pool) -> None:
+    await pool.execute(OWN_RULES)
+    await put_install(pool, "i", "own")
+    await settle(pool)
+    await pool.execute(
+        "INSERT INTO app_rules (app, version, rules)"
+        """ VALUES ('own', 2, '{"rules": [{"method": "fingerprint", "touch_kind": "click", "window_hours": 1}]}')"""
+    )
+    click = await put_click(pool, "own", hours_ago=10 * 24)
+    await settle(pool)
+    rows = await pool.fetch("SELECT number, method, touch::text, rules FROM decisions ORDER BY number")
+    assert [tuple(row) for row in rows] == [(1, "organic", None, "own-1"), (2, "identifier", click, "own-1")]
+
+
+async def test_rules_hold_for_installs_received_after_them(pool: asyncpg.Pool) -> None:
+    await pool.execute(OWN_RULES)
+    await pool.execute("UPDATE app_rules SET created_at = now() + interval '1 hour' WHERE app = 'own'")
+    await put_click(pool, "own", hours_ago=10 * 24)
+    await put_install(pool, "i", "own")
+    await settle(pool)
+    assert await pool.fetchval("SELECT rules FROM decisions") == "default-1"

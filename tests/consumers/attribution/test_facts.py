@@ -8,18 +8,16 @@ from hypothesis import strategies as st
 from consumers.attribution.facts import (
     CLICK_ID_NAMES,
     Conversion,
-    Probe,
+    Play,
     conversion,
     conversion_time,
     is_touch_id,
-    probes,
     referrer_ids,
 )
-from schemas import keys
 from schemas.addresses import parse_address
 from schemas.events import Device, Install, Referrer
-from schemas.identifiers import DeviceId, md5, sha1
-from schemas.rules import DEFAULT
+from schemas.identifiers import DeviceId, sha1
+from tests.consumers.attribution.samples import touch
 
 RECEIVED_US = 1_767_225_600_123_456
 DAY_US = 86_400_000_000
@@ -44,10 +42,6 @@ def facts(**changes: Any) -> Conversion:
     return conversion(install(**changes), RECEIVED_US)
 
 
-def found(one: Conversion, method: str) -> set[tuple[str, int]]:
-    return {(probe.column, probe.key) for probe in probes(one, DEFAULT.rules) if probe.method == method}
-
-
 def test_an_install_becomes_what_decisions_look_at() -> None:
     one = facts(ids={"google_aid": GAID}, referrer=Referrer(install_referrer=f"touchline_id={TOUCH}"))
     assert (one.app, one.received_us, one.at_us) == ("demo", RECEIVED_US, RECEIVED_US - 1_000_000)
@@ -57,10 +51,36 @@ def test_an_install_becomes_what_decisions_look_at() -> None:
     assert one.network == parse_address("203.0.113.7")
 
 
-def test_an_install_without_address_and_ids_is_nobodys() -> None:
-    one = facts(ip=None, device=Device(os="?"))
-    assert (one.network, one.os, one.ids) == (None, "other", [])
-    assert probes(one, DEFAULT.rules) == []
+# What a store says of its own times
+
+
+def test_plays_times_are_microseconds_and_0_says_nothing() -> None:
+    referrer = Referrer(
+        referrer_click_timestamp_seconds=7,
+        install_begin_timestamp_seconds=0,
+        referrer_click_timestamp_server_seconds=8,
+        install_begin_timestamp_server_seconds=9,
+    )
+    assert facts(referrer=referrer).play == Play(clicked_us=7_000_000, begun_us=None, server_begun_us=9_000_000)
+    assert facts(referrer=Referrer()).play == facts().play == Play()
+
+
+# What a touch says of its device
+
+
+def test_a_touch_without_identifiers_looks_like_its_agent_and_model() -> None:
+    assert touch("fingerprint").device == touch("fingerprint", number=2, language="fr").device
+    assert touch("fingerprint").device != touch("fingerprint", ua="other").device
+    assert touch("fingerprint").device != touch("fingerprint", model="other").device
+    named = touch("fingerprint", device_key=7, ua="other")
+    assert named.device == touch("fingerprint", device_key=7).device
+    assert named.device != touch("fingerprint", device_key=0).device
+
+
+def test_the_identifiers_of_a_touch_are_read_from_its_parameters() -> None:
+    digest = DeviceId("google_aid", "sha1", sha1(GAID))
+    assert touch(ids=[digest]).ids == [digest]
+    assert touch(params=None).ids == []
 
 
 # The time of the windows
@@ -141,62 +161,3 @@ def test_any_referrer_is_read(referrer: str) -> None:
 
 def test_a_nul_in_a_referrer_becomes_what_postgres_takes() -> None:
     assert referrer_ids("appmetrica_click_id=a%00b") == ([], ["a\ufffdb"])
-
-
-# The keys that are looked for
-
-
-def test_a_raw_identifier_is_looked_for_in_both_digests_cases_and_kinds_of_touch() -> None:
-    one = facts(ids={"google_aid": GAID}, ip=None)
-    expected = {
-        (column, keys.device_key("demo", touch, "google_aid", digest(case)))
-        for touch in ("click", "impression")
-        for own, digest in (("device_sha1_key", sha1), ("device_md5_key", md5))
-        for case in (GAID, GAID.upper())
-        for column in (own, "more")
-    }
-    assert found(one, "identifier") == expected
-    assert {probe.method for probe in probes(one, DEFAULT.rules)} == {"identifier"}
-
-
-def test_a_click_id_is_looked_for_in_both_columns_of_clicks_only() -> None:
-    one = facts(referrer=Referrer(install_referrer="appmetrica_click_id=c1"), ip=None)
-    key = keys.click_id_key("demo", "click", "c1")
-    assert found(one, "referrer") == {("click_key", key), ("external_click_key", key)}
-    assert len(probes(one, DEFAULT.rules)) == 2
-
-
-@pytest.mark.parametrize(
-    ("ip", "networks"),
-    [
-        ("203.0.113.7", ["203.0.113.7", "203.0.113.0/24"]),
-        ("::ffff:203.0.113.7", ["203.0.113.7", "203.0.113.0/24"]),
-        ("203.0.113.0/24", ["203.0.113.0/24"]),
-        ("2001:db8:1:2::7", ["2001:db8:1:2::/64", "2001:db8:1::/48"]),
-        ("2001:db8:1:200::/56", ["2001:db8:1::/48"]),
-        ("203.0.0.0/16", []),
-    ],
-)
-def test_a_print_is_looked_for_at_every_precision_that_touches_stand_under(ip: str, networks: list[str]) -> None:
-    expected: list[Probe] = []
-    for text in networks:
-        network = parse_address(text)
-        assert network is not None
-        expected.append(Probe("fingerprint", "print_key", keys.print_key("demo", "click", "android", network)))
-    assert probes(facts(ip=ip), DEFAULT.rules) == expected
-
-
-def test_no_key_is_looked_for_twice() -> None:
-    one = facts(
-        ids={"google_aid": GAID, "google_aid_sha1": sha1(GAID), "oaid": GAID},
-        referrer=Referrer(install_referrer="appmetrica_click_id=c1&ym_tracking_id=c1"),
-    )
-    asked = probes(one, DEFAULT.rules)
-    assert len(asked) == len(set(asked))
-
-
-def test_another_app_looks_for_other_keys() -> None:
-    changes = {"ids": {"google_aid": GAID}, "referrer": Referrer(install_referrer="appmetrica_click_id=c1")}
-    ours, theirs = probes(facts(**changes)), probes(facts(app="other", **changes))
-    assert len(ours) == len(theirs)
-    assert not {probe.key for probe in ours} & {probe.key for probe in theirs}

@@ -47,6 +47,16 @@ async def explained(connection: asyncpg.Connection, statement: str, *arguments: 
     return list(nodes(json.loads(text)[0]["Plan"]))
 
 
+def scanned(plan: list[dict[str, Any]], *relations: str) -> list[str]:
+    """Those of the relations that are read from end to end."""
+    return [n["Relation Name"] for n in plan if n["Node Type"] == "Seq Scan" and n["Relation Name"] in relations]
+
+
+def by_index(plan: list[dict[str, Any]], name: str) -> list[str]:
+    """The conditions with which an index of this name is asked."""
+    return [n.get("Index Cond", "") for n in plan if n.get("Index Name", "").endswith(name)]
+
+
 @pytest.mark.parametrize(
     ("column", "index"),
     [
@@ -61,36 +71,84 @@ async def test_candidates_are_found_by_index(connection: asyncpg.Connection, col
     filled = await connection.fetchval("SELECT tableoid::regclass::text FROM touches LIMIT 1")
     now = await connection.fetchval("SELECT now()")
     floor = floor_id(int(now.timestamp() * 1e6) - 7 * DAY_US)
-    arguments = ([0], ["identifier"], [column], [17], [floor], [now], PER_KEY_FIRST)
+    arguments = ([0], ["identifier"], [column], [17], [floor], [now], [PER_KEY_FIRST])
     plan = await explained(connection, load("conversions")["candidates"], *arguments)
-    assert not [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] == filled]
+    assert scanned(plan, filled) == []
     assert [node for node in plan if node.get("Index Name", "").startswith(f"{filled}_{index}")]
     assert [node for node in plan if node.get("Index Name") == "touch_more_keys_pkey"]
 
 
-async def test_waiting_installs_are_found_by_index(connection: asyncpg.Connection) -> None:
+async def test_earlier_copies_are_found_by_index(connection: asyncpg.Connection) -> None:
+    row = await connection.fetchrow("SELECT id, touched_at, tableoid::regclass::text AS filled FROM touches LIMIT 1")
+    touch, now, floor = row["id"], row["touched_at"], row["id"]
+    copies = ([touch], [17], ["l"], [None], ["c-1"], [now], [floor], 7)
+    repeats = ([touch], [17], ["l"], [""], [now], [floor], 10)
+    for statement, arguments, index in (
+        ("duplicates", copies, "_click_key_touched_at_id_idx"),
+        ("repeats", repeats, "_print_key_touched_at_id_idx"),
+    ):
+        plan = await explained(connection, load("conversions")[statement], *arguments)
+        found = by_index(plan, row["filled"] + index)
+        assert found, statement
+        assert all("touched_at" in condition for condition in found), "a key of many touches is not read to its end"
+        assert scanned(plan, row["filled"]) == [], statement
+
+
+async def put_installs(connection: asyncpg.Connection) -> None:
     await connection.execute(
         "INSERT INTO installs (app, install_id, id, installed_at, ids, os, device, app_version, ua, flags, decided)"
         " SELECT 'a', n::text, gen_random_uuid(), now(), '{}', 'android', '{}', '', '', '{}', true"
         " FROM generate_series(1, 20000) n"
     )
-    await connection.execute("ANALYZE installs")
+    await connection.execute("INSERT INTO conversion_keys SELECT hashint8(row_number() OVER ()), id FROM installs")
+    await connection.execute(
+        "INSERT INTO decisions (install, number, method, candidates, rules) SELECT id, 1, 'organic', '[]', 'default-1'"
+        " FROM installs"
+    )
     await connection.execute("INSERT INTO marks (install) SELECT id FROM installs LIMIT 5")
-    await connection.execute("ANALYZE marks")
-    for statement, arguments in (("without_barrier", (100,)), ("take_ready", (100,)), ("take_marked", (100,))):
+    await connection.execute("ANALYZE installs, conversion_keys, decisions, marks")
+
+
+async def test_waiting_and_marked_installs_are_found_by_index(connection: asyncpg.Connection) -> None:
+    await put_installs(connection)
+    for statement, arguments in (
+        ("without_barrier", (100,)),
+        ("take_ready", (100,)),
+        ("take_marked", (100, floor_id(0))),
+    ):
         plan = await explained(connection, load("conversions")[statement], *arguments)
-        assert not [n for n in plan if n["Node Type"] == "Seq Scan" and n["Relation Name"] == "installs"], statement
+        assert scanned(plan, "installs", "decisions") == [], statement
+
+
+async def test_a_devices_earlier_installs_are_found_by_index(connection: asyncpg.Connection) -> None:
+    await put_installs(connection)
+    install = await connection.fetchval("SELECT id FROM installs LIMIT 1")
+    plan = await explained(connection, load("conversions")["earlier_installs"], [0, 0], [1, 2], [install, install])
+    (asked,) = by_index(plan, "conversion_keys_pkey")
+    assert "install <" in asked, "later installs of the key are not looked at"
+    assert scanned(plan, "installs", "conversion_keys") == []
 
 
 async def test_installs_that_a_touch_concerns_are_found_by_index(connection: asyncpg.Connection) -> None:
+    await put_installs(connection)
+    await connection.execute("INSERT INTO new_keys (since, keys) VALUES ($1, '{1,2,3}')", floor_id(0))
+    await connection.execute("ANALYZE new_keys")
+    plan = await explained(connection, load("conversions")["mark"], 20)
+    (asked,) = by_index(plan, "conversion_keys_pkey")
+    assert "since" in asked, "installs that came before the touch are not looked at"
+    assert scanned(plan, "installs", "conversion_keys") == []
+
+
+async def test_a_links_day_is_found_by_index(connection: asyncpg.Connection) -> None:
     await connection.execute(
-        "INSERT INTO conversion_keys SELECT hashint8(n), gen_random_uuid() FROM generate_series(1, 100000) n"
+        "INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, week_clicks, week_installs,"
+        " flooding, delays) SELECT n::text, current_date, 1, 'a', 0, 0, 0, 0, 0, false, false FROM generate_series(1, 20000) n"
     )
-    await connection.execute("ANALYZE conversion_keys")
-    plan = await explained(connection, load("touches")["mark"], [1, 2, 3], [floor_id(0)] * 3)
-    (found,) = [node for node in plan if node.get("Index Name") == "conversion_keys_pkey"]
-    assert "since" in found["Index Cond"], "installs that came before the touch are not looked at"
-    assert not [node for node in plan if node["Node Type"] == "Seq Scan"]
+    await connection.execute("ANALYZE link_days")
+    day = await connection.fetchval("SELECT current_date")
+    plan = await explained(connection, load("conversions")["link_days"], ["1", "2"], [day, day])
+    assert by_index(plan, "link_days_pkey")
+    assert scanned(plan, "link_days") == []
 
 
 async def test_a_devices_touches_are_found_by_index_to_be_forgotten(connection: asyncpg.Connection) -> None:
