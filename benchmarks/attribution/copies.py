@@ -25,6 +25,7 @@ from benchmarks.attribution.traffic import Traffic
 from benchmarks.attribution.truth import Touch
 from consumers.touches import copying
 from consumers.touches.country import Countries
+from consumers.touches.data_centres import open_data_centres
 from consumers.touches.row import touch_row
 from schemas import keys
 from schemas.addresses import parse_address, touch_network
@@ -60,7 +61,7 @@ class Kept(NamedTuple):
 def keep(touch: Touch, countries: Countries) -> Kept:
     """The row of a touch of the background: with an address, a click id of 16 hex digits, one identifier at most."""
     hit = touch.hit
-    made = touch_row(hit, countries)
+    made = touch_row(hit, countries, open_data_centres())
     values = made.values
     copied = copying.row(values)
     click_id, ip = values[6], values[8]
@@ -155,6 +156,6 @@ def _moved_touch(touch: Touch, copy: int) -> Touch:
 def story_rows(touches: list[Touch], countries: Countries) -> Iterator[tuple[int, str, bytes]]:
     """(arrival, link, row) of each."""
     for touch in touches:
-        made = touch_row(touch.hit, countries)
+        made = touch_row(touch.hit, countries, open_data_centres())
         assert not made.more_keys
         yield touch.arrives_us, touch.hit.link, copying.row(made.values)

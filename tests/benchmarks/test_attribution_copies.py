@@ -13,6 +13,7 @@ from benchmarks.attribution.truth import Touch
 from benchmarks.attribution.world import background
 from consumers.touches import copying
 from consumers.touches.country import Countries, open_countries
+from consumers.touches.data_centres import open_data_centres
 from consumers.touches.row import touch_row
 
 WORLD = World(seed=4, installs=100, touches=3000)
@@ -31,13 +32,15 @@ def touches() -> list[Touch]:
 
 def test_the_first_copy_is_what_the_consumer_stores(touches: list[Touch], countries: Countries) -> None:
     for touch in touches:
-        assert row(keep(touch, countries), 0) == copying.row(touch_row(touch.hit, countries).values)
+        assert row(keep(touch, countries), 0) == copying.row(
+            touch_row(touch.hit, countries, open_data_centres()).values
+        )
 
 
 def test_a_copy_stands_under_the_keys_of_its_own_place(touches: list[Touch], countries: Countries) -> None:
     for touch in touches:
         ip = moved(touch.hit.ip or "", 3)
-        there = touch_row(msgspec.structs.replace(touch.hit, ip=ip), countries)
+        there = touch_row(msgspec.structs.replace(touch.hit, ip=ip), countries, open_data_centres())
         made, print_key, sha1_key = row(keep(touch, countries), 3), there.values[-1], there.values[-5]
         if print_key is not None:
             assert bigint(8, print_key) in made

@@ -94,7 +94,7 @@ def histories(draw: st.DrawFn) -> History:
     )
     ids = [touch(number=number).touch_id for number in range(1, 9)]
     copies = st.dictionaries(st.sampled_from(ids), st.just("an earlier touch"), max_size=2)
-    day = st.sampled_from([LinkDay(12_000, 1, 0, flooding, not flooding) for flooding in (True, False)])
+    day = st.sampled_from([LinkDay(1, 0, 12_000, 1, flooding, not flooding) for flooding in (True, False)])
     day_of = judged_day(ids[0], conversion.received_us)
     facts = Facts(
         duplicate_of=draw(copies),

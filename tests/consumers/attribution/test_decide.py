@@ -377,8 +377,8 @@ def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given()
         duplicate_of={touch(number=21).touch_id: "x"},
         repeat_of={touch(number=22).touch_id: "x"},
         link_days={
-            ("flood", DAY): LinkDay(clicks=12_000, installs=0, first_hour=0, flooding=True, delays=False),
-            ("slow", DAY): LinkDay(clicks=1000, installs=40, first_hour=0, flooding=False, delays=True),
+            ("flood", DAY): LinkDay(0, 0, 12_000, 0, flooding=True, delays=False),
+            ("slow", DAY): LinkDay(40, 0, 1000, 40, flooding=False, delays=True),
         },
     )
     candidates = [

@@ -10,7 +10,7 @@ import pytest
 from consumers.attribution.candidates import PER_KEY_FIRST
 from schemas.ids import floor_id
 from schemas.partitions import DAY_US
-from schemas.sql import load
+from schemas.sql import joined, load
 
 ROWS = 20_000
 FILL = """
@@ -70,8 +70,9 @@ def by_index(plan: list[dict[str, Any]], name: str) -> list[str]:
 async def test_candidates_are_found_by_index(connection: asyncpg.Connection, column: str, index: str) -> None:
     filled = await connection.fetchval("SELECT tableoid::regclass::text FROM touches LIMIT 1")
     now = await connection.fetchval("SELECT now()")
-    floor = floor_id(int(now.timestamp() * 1e6) - 7 * DAY_US)
-    arguments = ([0], ["identifier"], [column], [17], [floor], [now], [PER_KEY_FIRST])
+    now_us = int(now.timestamp() * 1e6)
+    low, high = floor_id(now_us - 7 * DAY_US), floor_id(now_us + DAY_US)
+    arguments = joined([(0, "identifier", column, 17, low, high, now_us, PER_KEY_FIRST)])
     plan = await explained(connection, load("conversions")["candidates"], *arguments)
     assert scanned(plan, filled) == []
     assert [node for node in plan if node.get("Index Name", "").startswith(f"{filled}_{index}")]
@@ -123,7 +124,9 @@ async def test_waiting_and_marked_installs_are_found_by_index(connection: asyncp
 async def test_a_devices_earlier_installs_are_found_by_index(connection: asyncpg.Connection) -> None:
     await put_installs(connection)
     install = await connection.fetchval("SELECT id FROM installs LIMIT 1")
-    plan = await explained(connection, load("conversions")["earlier_installs"], [0, 0], [1, 2], [install, install])
+    plan = await explained(
+        connection, load("conversions")["earlier_installs"], *joined([(0, 1, install), (0, 2, install)])
+    )
     (asked,) = by_index(plan, "conversion_keys_pkey")
     assert "install <" in asked, "later installs of the key are not looked at"
     assert scanned(plan, "installs", "conversion_keys") == []
@@ -142,7 +145,8 @@ async def test_installs_that_a_touch_concerns_are_found_by_index(connection: asy
 async def test_a_links_day_is_found_by_index(connection: asyncpg.Connection) -> None:
     await connection.execute(
         "INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, week_clicks, week_installs,"
-        " flooding, delays) SELECT n::text, current_date, 1, 'a', 0, 0, 0, 0, 0, false, false FROM generate_series(1, 20000) n"
+        " flooding, delays)"
+        " SELECT n::text, current_date, 1, 'a', 0, 0, 0, 0, 0, false, false FROM generate_series(1, 20000) n"
     )
     await connection.execute("ANALYZE link_days")
     day = await connection.fetchval("SELECT current_date")

@@ -59,7 +59,7 @@ def test_a_print_is_looked_for_at_every_precision_that_touches_stand_under(ip: s
     for text in networks:
         network = parse_address(text)
         assert network is not None
-        expected.append(Probe("fingerprint", "print_key", keys.print_key("demo", "click", "android", network)))
+        expected.append(Probe("fingerprint", "print_key", keys.print_key("demo", "click", "android", network), "click"))
     assert probes(facts(ip=ip), RULES) == expected
 
 

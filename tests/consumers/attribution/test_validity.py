@@ -75,7 +75,7 @@ def test_a_link_is_judged_by_the_closed_day_of_the_touchs_receipt() -> None:
 
 def test_a_link_that_floods_says_with_how_many_clicks_and_installs() -> None:
     one, day = touch(link="7"), judged_day(touch().touch_id, AT_US)
-    flood = LinkDay(clicks=12_000, installs=1, first_hour=1, flooding=True, delays=False)
+    flood = LinkDay(installs=1, first_hour=1, week_clicks=12_000, week_installs=1, flooding=True, delays=False)
     assert found(one, Facts(link_days={("7", day): flood})) == {"flooding": {"clicks": 12_000, "installs": 1}}
     assert found(one, Facts(link_days={("8", day): flood, ("7", day - 1): flood})) == {}
     assert found(one, Facts(link_days={("7", day): flood._replace(flooding=False)})) == {}
@@ -83,7 +83,7 @@ def test_a_link_that_floods_says_with_how_many_clicks_and_installs() -> None:
 
 def test_a_link_whose_installs_come_late_says_how_many_came_in_time() -> None:
     one, day = touch(link="7"), judged_day(touch().touch_id, AT_US)
-    slow = LinkDay(clicks=900, installs=40, first_hour=2, flooding=False, delays=True)
+    slow = LinkDay(installs=40, first_hour=2, week_clicks=900, week_installs=40, flooding=False, delays=True)
     assert found(one, Facts(link_days={("7", day): slow})) == {"delays": {"installs": 40, "within_hour": 2}}
 
 
