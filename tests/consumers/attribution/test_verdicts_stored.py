@@ -136,6 +136,15 @@ async def test_a_click_seconds_after_another_of_its_address_is_tagged(
     assert figures.get("repeat") == ({"of": first} if repeats else None)
 
 
+@pytest.mark.parametrize(("network", "repeats"), [("203.0.113.0/25", True), ("203.0.113.128/25", False)])
+async def test_two_networks_under_one_key_are_two_addresses(pool: asyncpg.Pool, network: str, repeats: bool) -> None:
+    await put_touch(pool, seconds_ago=HOUR_S + 5, ip=network)
+    await put_touch(pool, seconds_ago=HOUR_S, ip="203.0.113.0/25")
+    await put_install(pool, "i")
+    await settle(pool)
+    assert ("repeat" in (await decision(pool))["tags"]) == repeats
+
+
 # Injection, findings, and what an app makes of them
 
 
