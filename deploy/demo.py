@@ -68,12 +68,12 @@ async def create_demo(settings: Settings) -> None:
 
 
 def requests_to_try(settings: Settings) -> list[tuple[str, str]]:
-    """(what it is, curl line): a browser's click, an ad server's click, the install."""
+    """(what it is, curl line): a browser's click, an ad server's click a minute ago, the install now."""
     now = int(time.time())
     url = settings.printed_url()
     ping = (
         f"{url}/serve/{LINK}?click_id=demo-{now}&google_aid={GOOGLE_AID}&device_ip={ADDRESS}"
-        f"&device_ua={quote(PHONE, safe='')}&click_timestamp={now}&noredirect"
+        f"&device_ua={quote(PHONE, safe='')}&click_timestamp={now - 60}&noredirect"
     )
     install = msgspec.json.encode(
         {

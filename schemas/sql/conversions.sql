@@ -196,7 +196,7 @@ SELECT pg_advisory_xact_lock_shared(7406003);
 SELECT pg_advisory_xact_lock(7406003);
 
 -- name: mark
--- Decided installs that look for one of the new keys, and came no earlier than its touch, are decided again.
+-- Decided installs that look for one of the new keys, and came later than its touch or install, are decided again.
 WITH taken AS (
     DELETE FROM new_keys WHERE id IN (SELECT id FROM new_keys ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING since, keys
@@ -204,7 +204,7 @@ WITH taken AS (
     SELECT since, unnest(keys) AS key FROM taken
 ), marked AS (
     INSERT INTO marks (install)
-    SELECT DISTINCT c.install FROM wanted w JOIN conversion_keys c ON c.key = w.key AND c.install >= w.since
+    SELECT DISTINCT c.install FROM wanted w JOIN conversion_keys c ON c.key = w.key AND c.install > w.since
     JOIN installs i ON i.id = c.install AND i.decided AND NOT 'forgotten' = ANY(i.flags)
     RETURNING 1
 )

@@ -61,6 +61,11 @@ def explained(product: Product, install_id: str) -> dict[str, object]:
     return eventually(ask)
 
 
+def a_minute_ago() -> int:
+    """Nobody installs within seconds of a touch."""
+    return int(time.time()) - 60
+
+
 def install(product: Product, **fields: object) -> str:
     status, _, body = product.post("/v1/installs", {"installed_at": int(time.time()), "device": DEVICE} | fields)
     assert status == 202, body
@@ -86,7 +91,7 @@ def test_the_three_printed_requests(product: Product) -> None:
 
 
 def test_same_address_and_phone_match_by_fingerprint(product: Product) -> None:
-    ping = query(click_id="print-1", device_ip="198.51.100.23", device_ua=PHONE, click_timestamp=int(time.time()))
+    ping = query(click_id="print-1", device_ip="198.51.100.23", device_ua=PHONE, click_timestamp=a_minute_ago())
     assert product.get(f"/serve/{LINK}?{ping}&noredirect")[0] == 204
     install_id = install(product, ids={}, ip="198.51.100.23")
     decision = explained(product, install_id)["decision"]
@@ -96,7 +101,8 @@ def test_same_address_and_phone_match_by_fingerprint(product: Product) -> None:
 
 
 def test_store_referrer_names_the_click(product: Product) -> None:
-    _, headers, _ = product.get(f"/c/{LINK}?click_id=ref-1", {"User-Agent": PHONE})
+    facts = query(device_ip="198.51.100.24", device_ua=PHONE, click_timestamp=a_minute_ago(), noredirect=0)
+    _, headers, _ = product.get(f"/c/{LINK}?click_id=ref-1&{facts}", {"User-Agent": PHONE})
     referrer = headers["Location"].partition("referrer=")[2]
     install_id = install(product, ids={}, referrer={"install_referrer": referrer})
     decision = explained(product, install_id)["decision"]
@@ -115,7 +121,7 @@ def test_an_install_waits_for_the_touches_before_it(product: Product) -> None:
             google_aid=google_aid,
             device_ip="198.51.100.5",
             device_ua=PHONE,
-            click_timestamp=int(time.time()),
+            click_timestamp=a_minute_ago(),
         )
         assert product.get(f"/serve/{LINK}?{ping}&noredirect")[0] == 204
         install_id = install(product, ids={"google_aid": google_aid})
@@ -151,7 +157,7 @@ def test_the_app_reads_its_own_attribution(product: Product) -> None:
         google_aid="0a1b2c3d-4e5f-4071-8293-a4b5c6d7e8f9",
         device_ip="198.51.100.77",
         device_ua=PHONE,
-        click_timestamp=int(time.time()),
+        click_timestamp=a_minute_ago(),
     )
     assert product.get(f"/serve/{LINK}?{ping}")[0] == 204
     install_id = install(product, ids={"google_aid": "0A1B2C3D-4E5F-4071-8293-A4B5C6D7E8F9"})

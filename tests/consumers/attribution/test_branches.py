@@ -12,8 +12,8 @@ DECIDING = [
     *(f"schemas/{name}.py" for name in ("rules", "validity", "reasons")),
 ]
 TESTS = [
-    *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "validity", "fingerprint", "facts")),
-    "tests/consumers/attribution/test_probes.py",
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "standing", "validity", "fingerprint")),
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("facts", "probes")),
     "tests/schemas/test_rules.py",
 ]
 

@@ -6,11 +6,11 @@ from consumers.attribution.decide import LISTED_MAX, Decision, contenders, decid
 from consumers.attribution.facts import Candidate, Facts, Label, LinkDay
 from consumers.attribution.validity import judged_day
 from schemas.events import TouchKind
-from schemas.identifiers import DeviceId, md5, sha1
+from schemas.identifiers import DeviceId
 from schemas.reasons import LOST, SENTENCES, WON
 from schemas.rules import DEFAULT, Method, Rule, RuleSet
 from schemas.validity import VERDICTS
-from tests.consumers.attribution.samples import AT_US, DAY_US, GAID, HOUR_US, MINUTE_US, SECOND_US, install, touch
+from tests.consumers.attribution.samples import AT_US, DAY_US, HOUR_US, MINUTE_US, SECOND_US, install, touch
 
 DAY = judged_day(touch().touch_id, AT_US)
 """The closed day by which the samples' links are judged."""
@@ -119,83 +119,6 @@ def test_a_winner_that_falls_makes_room_for_the_next_and_both_are_recorded() -> 
     decision = decide(install(), [late, before])
     assert decision.winner == before
     assert why(decision) == {"1 identifier": (WON, "latest_of_method"), "2 identifier": (LOST, "delivered_late")}
-
-
-@pytest.mark.parametrize("method", ["identifier", "referrer", "fingerprint"])
-def test_a_late_touch_is_never_matched(method: Method) -> None:
-    assert reason_for(touch(method, flags=["head", "late"])) == "delivered_late"
-    assert reason_for(touch(method, flags=["head"])) == "latest_of_method"
-
-
-@pytest.mark.parametrize("method", ["identifier", "referrer", "fingerprint"])
-def test_a_touch_of_another_app_falls(method: Method) -> None:
-    assert reason_for(touch(method, app="other")) == "other_app"
-
-
-# The key is only a hash: what it stands for is compared.
-
-
-@pytest.mark.parametrize(
-    ("theirs", "reason"),
-    [
-        (GAID, "latest_of_method"),
-        (DeviceId("google_aid", "raw", GAID.value.upper()), "latest_of_method"),
-        (DeviceId("google_aid", "sha1", sha1(GAID.value)), "latest_of_method"),
-        (DeviceId("google_aid", "sha1", sha1(GAID.value.upper())), "latest_of_method"),
-        (DeviceId("google_aid", "md5", md5(GAID.value.upper())), "latest_of_method"),
-        (DeviceId("oaid", "raw", GAID.value), "other_value"),
-        (DeviceId("google_aid", "raw", GAID.value[:-1] + "e"), "other_value"),
-        (DeviceId("google_aid", "md5", md5("x")), "other_value"),
-    ],
-)
-def test_an_identifier_is_compared_whatever_its_form(theirs: DeviceId, reason: str) -> None:
-    assert reason_for(touch(ids=[theirs])) == reason
-    assert reason_for(touch(ids=[DeviceId("oaid", "raw", "x"), theirs])) == reason
-
-
-def test_an_install_without_identifiers_has_no_device() -> None:
-    assert reason_for(touch(), ids=[]) == "other_value"
-
-
-@pytest.mark.parametrize(
-    ("of_touch", "of_install", "reason"),
-    [
-        ({"click_id": "c1"}, {}, "latest_of_method"),
-        ({"click_id": None, "external_click_id": "c1"}, {}, "latest_of_method"),
-        ({"click_id": "c2", "external_click_id": "c1"}, {}, "latest_of_method"),
-        ({"click_id": "C1"}, {}, "other_value"),
-        ({"click_id": None}, {}, "other_value"),
-        ({"click_id": None}, {"click_ids": frozenset[str]()}, "other_value"),
-        ({"click_id": None}, {"touch_ids": frozenset({touch().touch_id})}, "latest_of_method"),
-        ({"click_id": None}, {"touch_ids": frozenset({touch(number=2).touch_id})}, "other_value"),
-    ],
-)
-def test_a_referrer_names_the_touch_or_its_click(
-    of_touch: dict[str, Any], of_install: dict[str, Any], reason: str
-) -> None:
-    assert reason_for(touch("referrer", **of_touch), **of_install) == reason
-
-
-@pytest.mark.parametrize(
-    ("of_touch", "of_install", "reason"),
-    [
-        ({"ip": "203.0.113.0/24"}, {}, "latest_of_method"),
-        ({"ip": "203.0.113.128/25"}, {}, "other_network"),
-        ({"ip": "2001:db8:1:2::1"}, {"ip": "2001:db8:1:2:9::9"}, "latest_of_method"),
-        ({"ip": "2001:db8:1:2::1"}, {"ip": "2001:db8:1:3::1"}, "other_network"),
-        ({"os_version": "13"}, {}, "other_os_version"),
-        ({"model": "Pixel 7"}, {}, "other_model"),
-    ],
-)
-def test_a_print_must_not_contradict_the_install(
-    of_touch: dict[str, Any], of_install: dict[str, Any], reason: str
-) -> None:
-    assert reason_for(touch("fingerprint", **of_touch), **of_install) == reason
-
-
-def test_only_prints_are_compared_by_what_they_look_like() -> None:
-    for method in ("identifier", "referrer"):
-        assert reason_for(touch(method, ip="192.0.2.1", model="other", os_version="1")) == "latest_of_method"
 
 
 def test_confidence_is_1_for_what_a_device_or_a_store_said() -> None:

@@ -134,3 +134,10 @@ async def test_a_touch_within_a_week_of_the_install_is_not_too_late(pool: asyncp
     await settle(pool)
     assert await last(pool) == {"a": (2, "identifier", click, 1)}
     assert not await pool.fetchval("SELECT too_late FROM installs")
+
+
+async def test_an_install_does_not_mark_itself(pool: asyncpg.Pool) -> None:
+    await put_install(pool, "i", "a")
+    await settle(pool)
+    assert await pool.fetchval("SELECT count(*) FROM new_keys") == 0
+    assert not await pool.fetchval("SELECT is_called FROM marks_id_seq"), "each install would be decided twice"
