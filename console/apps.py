@@ -23,6 +23,22 @@ apps = typer.Typer(no_args_is_help=True, help="Apps that are advertised, and the
 AppId = Annotated[str, typer.Argument(metavar="ID", help="Letters, digits, . _ and -, such as com.example.shop.")]
 
 
+Coppa = Annotated[
+    bool | None,
+    typer.Option(
+        "--coppa/--no-coppa",
+        help="For children: identifiers, user ids and full addresses are left out before anything is written down.",
+    ),
+]
+TruncateAddresses = Annotated[
+    bool | None,
+    typer.Option(
+        "--truncate-addresses/--no-truncate-addresses",
+        help="Keep networks instead of addresses: IPv4 /24, IPv6 /64.",
+    ),
+]
+
+
 @apps.command("create", cls=Command)
 def create(
     app: AppId,
@@ -30,6 +46,8 @@ def create(
     fallback_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where people land when a link of the app has no place for them.")
     ] = None,
+    coppa: Coppa = None,
+    truncate_addresses: TruncateAddresses = None,
     json: Json = False,
 ) -> None:
     """Create an app with an SDK key and a server key.
@@ -47,6 +65,8 @@ def create(
         try:
             async with connection.transaction():
                 await connection.execute(load("manage")["put_app"], app, name, fallback)
+                if coppa or truncate_addresses:
+                    await connection.execute(load("manage")["set_privacy"], app, coppa, truncate_addresses)
                 for kind, key in keys.items():
                     await _put_key(connection, app, kind, key, "")
         except asyncpg.UniqueViolationError:
@@ -55,11 +75,34 @@ def create(
     with_postgres(work)
     if json:
         printed = [{"kind": kind, "key": key} for kind, key in keys.items()]
-        print_json({"id": app, "title": name, "fallback_url": fallback, "keys": printed})
+        privacy = {"coppa": bool(coppa), "truncate_addresses": bool(truncate_addresses)}
+        print_json({"id": app, "title": name, "fallback_url": fallback, **privacy, "keys": printed})
         return
     page().print(f"Created the app {app}. Its keys are printed this once:\n")
     page().print(facts_lines([("SDK key", keys["sdk"]), ("server key", keys["server"])]))
     page().print(f"\nNext: touchline link create --app {app} --target google_play=https://play.google.com/…")
+
+
+@apps.command("set", cls=Command)
+def set_(
+    app: AppId,
+    coppa: Coppa = None,
+    truncate_addresses: TruncateAddresses = None,
+    json: Json = False,
+) -> None:
+    """Change what is kept of an app's users, for everything that comes from now on.
+
+    The edges know it within a second. What stands already stays as it is.
+    """
+    if coppa is None and truncate_addresses is None:
+        raise ConfigError("nothing to change: give --coppa, --truncate-addresses or their --no- forms")
+
+    async def work(connection: asyncpg.Connection) -> None:
+        if await connection.fetchval(load("manage")["set_privacy"], app, coppa, truncate_addresses) is None:
+            raise no_such_app(app)
+
+    with_postgres(work)
+    _print_app(app, json=json)
 
 
 @apps.command("key", cls=Command)
@@ -93,8 +136,8 @@ def list_(json: Json = False) -> None:
     if json:
         print_json(found)
     elif found:
-        rows = [(one["id"], one["title"], one["fallback_url"], _kinds(one)) for one in found]
-        page().print(table(("app", "title", "fallback", "keys"), rows))
+        rows = [(one["id"], one["title"], one["fallback_url"], _privacy(one), _kinds(one)) for one in found]
+        page().print(table(("app", "title", "fallback", "privacy", "keys"), rows))
     else:
         page().print("No apps yet; `touchline app create --help` says how to make one.")
 
@@ -102,6 +145,10 @@ def list_(json: Json = False) -> None:
 @apps.command("show", cls=Command)
 def show(app: AppId, json: Json = False) -> None:
     """One app, and which keys it has."""
+    _print_app(app, json=json)
+
+
+def _print_app(app: str, *, json: bool) -> None:
     found = _read(app)
     if not found:
         raise no_such_app(app)
@@ -110,7 +157,7 @@ def show(app: AppId, json: Json = False) -> None:
         print_json(one)
         return
     lines = [("app", one["id"]), ("title", one["title"]), ("fallback", one["fallback_url"])]
-    page().print(facts_lines([*lines, ("created", one["created_at"])]))
+    page().print(facts_lines([*lines, ("privacy", _privacy(one)), ("created", one["created_at"])]))
     page().print(table(("key", "title", "created"), [(k["kind"], k["title"], k["created_at"]) for k in one["keys"]]))
 
 
@@ -182,6 +229,11 @@ async def _put_key(connection: asyncpg.Connection, app: str, kind: KeyKind, key:
 def _read(app: str | None) -> list[dict[str, Any]]:
     rows = with_postgres(lambda connection: connection.fetch(load("manage")["apps"], app, LIST_MAX))
     return [{**dict(row), "keys": orjson.loads(row["keys"])} for row in rows]
+
+
+def _privacy(app: dict[str, Any]) -> str | None:
+    asked = [name for name, holds in (("coppa", app["coppa"]), ("truncated", app["truncate_addresses"])) if holds]
+    return ", ".join(asked) or None
 
 
 def _kinds(app: dict[str, Any]) -> str:

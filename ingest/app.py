@@ -76,7 +76,7 @@ async def _plain_errors(request: web.Request, handler: Any) -> web.StreamRespons
     except web.HTTPException:
         raise
     except Exception:
-        log.exception("%s %s", request.method, request.raw_path[:200])
+        log.exception("%s %s", request.method, request.path[:200])  # a query says who the person is
         response = answer.problem(500, "internal_error", "The request could not be handled.").response()
     if request.protocol._request_count >= REQUESTS_A_CONNECTION_MAX:
         response.force_close()

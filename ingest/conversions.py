@@ -9,6 +9,8 @@ import msgspec
 
 from ingest.bodies import EVENT, INSTALL, BadElement, RevenueBody, decode, split, without_path
 from ingest.links import Links
+from ingest.privacy import Care
+from ingest.privacy_bodies import care_for, protected
 from schemas.addresses import parse_address
 from schemas.errors import Refuse
 from schemas.events import Conversion, Device, Event, Install, Referrer, Revenue
@@ -31,18 +33,25 @@ class Sender(msgspec.Struct, frozen=True):
     peer: str
     ua: str
     now_us: int
+    care: Care | None = None
+    """What the app wants nobody to keep."""
 
 
 def read_installs(body: bytes, sender: Sender, links: Links) -> tuple[list[Install], bool]:
     """The installs of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
     elements, is_array = split(body)
-    return _each(elements, is_array, lambda element: _install(element, sender, links)), is_array
+    return _each(elements, is_array, lambda element: _kept(_install(element, sender, links), sender)), is_array
 
 
 def read_events(body: bytes, sender: Sender) -> tuple[list[Event], bool]:
     """The events of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
     elements, is_array = split(body)
-    return _each(elements, is_array, lambda element: _event(element, sender)), is_array
+    return _each(elements, is_array, lambda element: _kept(_event(element, sender), sender)), is_array
+
+
+def _kept(record: R, sender: Sender) -> R:
+    care = care_for(sender.care, record.ids)
+    return record if care is None else protected(record, care)
 
 
 def _each(elements: list[msgspec.Raw], is_array: bool, make: Callable[[msgspec.Raw], R]) -> list[R]:

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
+from ingest.privacy import Care, care_of
 from schemas.links import App, AppKey, Link
 
 DICTIONARY = (
@@ -67,6 +68,8 @@ class Links:
         self._links: dict[str, bytes] = {}
         self._apps: dict[str, App] = {}
         self._keys: dict[str, AppKey] = {}
+        self.careful: dict[str, Care] = {}
+        """Apps that ask for privacy; with none of them a hit has nothing to look up."""
 
     def __len__(self) -> int:
         return len(self._links)
@@ -92,6 +95,11 @@ class Links:
         elif kind == "app":
             app = _app.decode(body)
             self._apps[app.id] = app
+            care = care_of(app)
+            if care is not None:
+                self.careful[app.id] = care
+            else:
+                self.careful.pop(app.id, None)
         elif kind == "key":
             key = _key.decode(body)
             self._keys[key.hash] = key

@@ -72,6 +72,7 @@ class SdkHandler:
             self._hits.proxies.client(peer_text(http.remote), http.headers),
             http.headers.get("User-Agent", ""),
             time.time_ns() // 1000,
+            self._links.careful.get(key.app),
         )
         records: list[Install] | list[Event]
         try:

@@ -47,6 +47,11 @@ def landing(link: Link, app_fallback: str | None, os: Os, values: Mapping[str, s
     return Landing(fill(template, values, hit_id) if template else None, link.app, flags)
 
 
+def apps(link: Link) -> list[str]:
+    """Every app that a touch of the link may belong to."""
+    return [link.app, *(target.app for target in link.targets if target.app is not None)]
+
+
 def has_one_app(link: Link) -> bool:
     """Whether a touch belongs to the link's app, whatever the device."""
     for target in link.targets:  # noqa: SIM110 - a generator costs more than what it looks at

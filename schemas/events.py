@@ -51,6 +51,7 @@ class Reject(msgspec.Struct, kw_only=True, omit_defaults=True):
     ua: str = ""
     query: str = ""
     headers: dict[str, str] = {}
+    flags: list[str] = []
 
 
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True):

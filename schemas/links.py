@@ -45,6 +45,10 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: str
     fallback_url: str | None = None
+    coppa: bool = False
+    """Its users are children: nothing that names a device or a person is kept."""
+    truncate_addresses: bool = False
+    """Addresses are kept as their networks, IPv4 /24 and IPv6 /64."""
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):

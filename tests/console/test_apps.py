@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.sql import load
 from tests.console.conftest import Console
 
 
@@ -56,6 +57,8 @@ def test_apps_are_listed(console: Console) -> None:
         (["create"], 2, "touchline app create: Missing argument 'ID'"),
         (["key", "game", "--kind", "sdk"], 1, "touchline app key: app 'game' does not exist"),
         (["key", "shop", "--kind", "none"], 2, "touchline app key: Invalid value for '--kind'"),
+        (["set", "game", "--coppa"], 1, "touchline app set: app 'game' does not exist"),
+        (["set", "shop"], 2, "touchline app set: nothing to change: give --coppa"),
         (["show", "game"], 1, "touchline app show: app 'game' does not exist"),
         (["rules", "game"], 1, "touchline app rules: app 'game' does not exist"),
         (
@@ -85,6 +88,23 @@ def test_no_postgres_is_a_sentence(console: Console) -> None:
 def test_a_database_without_tables_says_what_to_run(console: Console) -> None:
     console.sql("DROP TABLE app_keys")
     assert "`touchline migrate`" in console.refusal("app", "list", code=1)
+
+
+def test_the_privacy_of_an_app_is_set_and_shown(console: Console) -> None:
+    made = console.facts("app", "create", "kids", "--coppa")
+    assert (made["coppa"], made["truncate_addresses"]) == (True, False)
+    console.run("app", "create", "shop")
+    assert console.facts("app", "set", "shop", "--truncate-addresses")["truncate_addresses"] is True
+    changed = console.facts("app", "set", "shop", "--coppa")
+    assert (changed["coppa"], changed["truncate_addresses"]) == (True, True)
+    assert console.facts("app", "show", "shop") == changed
+    assert "coppa, truncated" in console.run("app", "show", "shop").stdout
+    console.run("app", "set", "kids", "--no-coppa")
+    lines = console.run("app", "list").stdout.splitlines()
+    assert ["coppa" in line for line in lines[1:]] == [False, True]
+    rows = console.sql(load("links")["changes"], 0, 10)
+    apps = {body["id"]: body for kind, _, text in rows if kind == "app" and (body := json.loads(text))}
+    assert (apps["shop"]["coppa"], apps["shop"]["truncate_addresses"], apps["kids"]["coppa"]) == (True, True, False)
 
 
 def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Console, tmp_path: Path) -> None:
