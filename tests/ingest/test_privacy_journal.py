@@ -28,7 +28,7 @@ QUERIES = [
     f"click_id=c&%67aid={GAID}&GAID={GAID}&device_ip=203%2E0%2e113%2E77&{S2S}",
     f"mt_gaid={GAID}&mt_gaid={MD5}&ios_ifv={GAID.lower()}&google%5Faid_md5={MD5}&device_ip={DEVICE}&{S2S}",
     f"device%5fip={DEVICE}&device_ip={DEVICE}&sub={DEVICE}&{S2S}",
-    f"device_ip={quote(DEVICE_6, safe='')}&ipv6={DEVICE_6.upper()}&sub=by%20{PEER}&{S2S}",
+    f"device_ip={quote(DEVICE_6, safe='')}&ipv6={DEVICE_6.upper()}&sub=by+{PEER}&{S2S}",
     f"user_id={quote(USER)}&email={quote(USER)}&sub1={USER}&sub2={GAID}&idfa={GAID}&device_ip={DEVICE}&{S2S}",
     f"gaid={GAID}&ip={DEVICE}&to=https%3A%2F%2Fx.example%2F%3Fidfa%3D{GAID}%26ip%3D{DEVICE}",
     f"gaid={GAID}&device_ip={DEVICE}x&{S2S}",  # refused
