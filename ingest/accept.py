@@ -92,7 +92,8 @@ def accept(request: Request, links: Links) -> Outcome:
         return refused(request, link, kind, record_id, refusal)
     if mode == "redirect":
         app = links.app(link.app)
-        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id)
+        is_web = app is not None and app.kind == "web"
+        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id, is_web=is_web)
         facts.flags += landing.flags
         hit = _hit(request, landing.app, kind, mode, record_id, facts)
         if landing.url is None:

@@ -46,6 +46,10 @@ def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
         app.router.add_route("HEAD", f"{path}/", hits.handle)
     app.router.add_post("/v1/installs", sdk.installs)
     app.router.add_post("/v1/events", sdk.events)
+    app.router.add_post("/v1/visits", sdk.visits)
+    for path in ("/v1/events", "/v1/visits"):
+        app.router.add_options(path, sdk.website.preflight)
+    app.router.add_get("/touchline.js", sdk.website.script)
     app.router.add_get("/v1/installs/{install_id}", sdk.attribution)
     app.router.add_get("/openapi.json", _openapi)
     return app

@@ -70,6 +70,8 @@ class Links:
         self._keys: dict[str, AppKey] = {}
         self.careful: dict[str, Care] = {}
         """Apps that ask for privacy; with none of them a hit has nothing to look up."""
+        self.origins: frozenset[str] = frozenset()
+        """Of all websites."""
 
     def __len__(self) -> int:
         return len(self._links)
@@ -100,6 +102,8 @@ class Links:
                 self.careful[app.id] = care
             else:
                 self.careful.pop(app.id, None)
+            if app.origins or self.origins:
+                self.origins = frozenset(origin for one in self._apps.values() for origin in one.origins)
         elif kind == "key":
             key = _key.decode(body)
             self._keys[key.hash] = key

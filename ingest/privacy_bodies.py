@@ -10,6 +10,7 @@ from ingest.privacy import (
     FLAG,
     Care,
     Secrets,
+    clean_headers,
     clean_query,
     decoded,
     is_address_name,
@@ -19,11 +20,13 @@ from ingest.privacy import (
     truncated,
 )
 from schemas.addresses import parse_address
-from schemas.events import Event, Install, Referrer
+from schemas.events import Event, Install, Referrer, Visit
 from schemas.identifiers import any_limit
 
-R = TypeVar("R", Install, Event)
+R = TypeVar("R", Install, Event, Visit)
 
+VISITOR = "visitor_id"
+"""Name of the visitor's id among the `ids` of an event."""
 _KEPT = frozenset({"v", "id", "app"})
 _any = msgspec.json.Decoder()
 
@@ -38,10 +41,18 @@ def protected(record: R, care: Care) -> R:
     secrets = Secrets([], {})
     secrets.add_address(record.ip or "")
     changes: dict[str, Any] = {"ip": truncated(record.ip)}
+    if isinstance(record, Visit):
+        changes["url"] = _url(record.url, care, secrets)
+        changes["referer"] = clean_headers({"referer": record.referer}, care, secrets).get("referer", "")
+        changes["flags"] = [*record.flags, FLAG] if care == "coppa" else record.flags
+        return _scrubbed(record, changes, secrets)
     if care == "coppa":
-        for value in (*record.ids.values(), record.user_id or ""):
-            secrets.add_text(value)
-        changes |= {"ids": {}, "user_id": None, "flags": [*record.flags, FLAG]}
+        for name, value in (*record.ids.items(), ("user_id", record.user_id or "")):
+            if name != VISITOR:
+                secrets.add_text(value)
+        # a website's own number for a browser, as an install's: nobody else knows it
+        own = {name: value for name, value in record.ids.items() if name == VISITOR}
+        changes |= {"ids": own, "user_id": None, "flags": [*record.flags, FLAG]}
     else:
         changes["ids"] = {name: _address(name, value, secrets) for name, value in record.ids.items()}
     if isinstance(record, Install) and record.referrer is not None:
@@ -58,8 +69,20 @@ def protected(record: R, care: Care) -> R:
     if record.install_id is not None and secrets.without(record.install_id) != record.install_id:
         # some SDKs take the device's identifier for it: the same one every time, but it tells nobody which
         changes["install_id"] = sha256(f"{record.app}\n{record.install_id}".encode()).hexdigest()[:32]
+    return _scrubbed(record, changes, secrets)
+
+
+def _scrubbed(record: R, changes: dict[str, Any], secrets: Secrets) -> R:
     kept = msgspec.structs.replace(record, **changes)
     return msgspec.structs.replace(kept, **_texts(kept, secrets, _KEPT | changes.keys() - {"referrer"}))
+
+
+def _url(url: str, care: Care, secrets: Secrets) -> str:
+    """A page's address: what stands behind ? and # are names and values."""
+    address, hash_sign, fragment = url.partition("#")
+    path, mark, query = address.partition("?")
+    parts = (clean_query(part, care, secrets) for part in (query, fragment))
+    return secrets.without("".join((path, mark, next(parts), hash_sign, next(parts))))
 
 
 def _texts(record: msgspec.Struct, secrets: Secrets, left: frozenset[str]) -> dict[str, Any]:
