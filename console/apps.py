@@ -180,8 +180,9 @@ def list_(json: Json = False) -> None:
     if json:
         print_json(found)
     elif found:
-        rows = [(one["id"], one["title"], one["fallback_url"], _privacy(one), _kinds(one)) for one in found]
-        page().print(table(("app", "title", "fallback", "privacy", "keys"), rows))
+        names = ("id", "kind", "title", "fallback_url")
+        rows = [(*(one[name] for name in names), _privacy(one), _kinds(one)) for one in found]
+        page().print(table(("app", *names[1:3], "fallback", "privacy", "keys"), rows))
     else:
         page().print("No apps yet; `touchline app create --help` says how to make one.")
 

@@ -1,7 +1,7 @@
 // Reports a page's visits and events to Touchline:
 //   <script async src="https://edge.example/touchline.js" data-key="web_…"></script>
 //   touchline('event', 'payment', {event_id: 'order-7', revenue: {amount: '4.99', currency: 'EUR'}});
-// Calls before it has come are kept by a line in the page:
+// Calls before it are kept by a line in the page:
 //   window.touchline = window.touchline || function () { (touchline.q = touchline.q || []).push(arguments); };
 (function (window, document) {
   'use strict';
@@ -19,17 +19,20 @@
     });
   }
 
-  // Where cookies and storage are refused the id lives as long as the page.
+  // Where nothing may be kept, and a look may throw, the id lives as long as the page.
   function kept() {
-    var found = document.cookie.match('(?:^|; )' + NAME + '=([\\w-]{8,64})');
-    if (found) return found[1];
-    try { return /^[\w-]{8,64}$/.test(localStorage.getItem(NAME)) ? localStorage.getItem(NAME) : ''; } catch (e) { return ''; }
+    try {
+      var found = document.cookie.match('(?:^|; )' + NAME + '=([\\w-]{8,64})');
+      return found ? found[1] : (localStorage.getItem(NAME) || '').replace(/[^\w-]/g, '').slice(0, 64);
+    } catch (e) { return ''; }
   }
 
   function keep(id) {
     var safe = location.protocol === 'https:' ? '; Secure' : '';
-    document.cookie = NAME + '=' + id + '; Max-Age=' + YEAR_S + '; Path=/; SameSite=Lax' + safe;
-    try { localStorage.setItem(NAME, id); } catch (e) {}
+    try {
+      document.cookie = NAME + '=' + id + '; Max-Age=' + YEAR_S + '; Path=/; SameSite=Lax' + safe;
+      localStorage.setItem(NAME, id);
+    } catch (e) {}
     return id;
   }
 

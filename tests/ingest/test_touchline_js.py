@@ -25,24 +25,28 @@ QUIET = (
     "--disable-dev-shm-usage", "--mute-audio",
 )  # fmt: skip
 
+REPORT = """touchline('event', 'payment',
+    {event_id: 'order-7', revenue: {amount: 4.99, currency: 'EUR'}, items: [{sku: 'a'}]});"""
 PAGE = """<!doctype html><title>shop</title>
 <script>
 window.touchline = window.touchline || function () { (touchline.q = touchline.q || []).push(arguments); };
 </script>
 <script async src="%(edge)s/touchline.js" data-key="%(key)s"></script>
 <script>
-touchline('event', 'payment', {event_id: 'order-7', revenue: {amount: 4.99, currency: 'EUR'}, items: [{sku: 'a'}]});
+%(report)s
 if (location.search.indexOf('then=') < 0) setTimeout(function () { location = '/next?then=1'; }, 300);
 </script>"""
+FRAME = """<!doctype html><iframe sandbox="allow-scripts" srcdoc='
+<script async src="%(edge)s/touchline.js" data-key="%(key)s"></script>'></iframe>"""
 
 
 @asynccontextmanager
-async def browsing(edge: Edge, folder: Path, path: str) -> AsyncIterator[None]:
+async def browsing(edge: Edge, folder: Path, path: str, text: str = PAGE) -> AsyncIterator[None]:
     """A browser, new to the world, on a page of a shop that carries the script."""
     chromium = needed("chromium", "install it (Debian, Ubuntu: apt install chromium)")
 
     async def page(_: web.Request) -> web.Response:
-        return web.Response(text=PAGE % {"edge": edge.url, "key": WEB_KEY}, content_type="text/html")
+        return web.Response(text=text % {"edge": edge.url, "key": WEB_KEY, "report": REPORT}, content_type="text/html")
 
     shop = web.Application()
     shop.router.add_get("/{path:.*}", page)
@@ -50,7 +54,7 @@ async def browsing(edge: Edge, folder: Path, path: str) -> AsyncIterator[None]:
         origin = f"http://localhost:{server.port}"
         put(
             edge.links,
-            App(id=SHOP, kind="web", origins=(origin,)),
+            App(id=SHOP, kind="web", origins=(origin, "null")),
             msgspec.structs.replace(key(WEB_KEY, "web"), app=SHOP),
             link("a12345", app=SHOP, targets=()),
         )
@@ -99,3 +103,10 @@ async def test_a_browser_reports_its_landing_and_what_follows(edge: Edge, tmp_pa
     assert (payment.name, payment.revenue) == ("payment", Revenue(micros=4_990_000, currency="EUR"))
     assert payment.ids == {"visitor_id": landing.visitor_id}
     assert {name: bytes(value) for name, value in payment.params.items()} == {"items": b'[{"sku":"a"}]'}
+
+
+async def test_where_nothing_may_be_kept_a_visit_is_reported_all_the_same(edge: Edge, tmp_path: Path) -> None:
+    async with browsing(edge, tmp_path, "/", FRAME):
+        (visit,) = await records(edge, 1)
+    assert isinstance(visit, Visit)
+    assert len(visit.visitor_id) == 36
