@@ -15,6 +15,8 @@ TEXT_CHARS_MAX = 200
 
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _APP_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ORIGIN = re.compile(r"https://[a-z0-9_.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
+"""Plain http for trying things out on one machine only."""
 _PLAY = ("https://play.google.com/", "http://play.google.com/", "market://")
 
 
@@ -47,6 +49,27 @@ def checked_fallback(text: str | None) -> str | None:
         return checked_url(text)
     except ValueError as error:
         raise ConfigError(f"fallback-url {shown(text)} {error}.") from None
+
+
+def checked_origins(texts: Sequence[str] | None) -> list[str] | None:
+    """Origins as browsers write them: `https://host` or `https://host:port`. Raises ConfigError."""
+    if not texts:
+        return None
+    for text in texts:
+        if not _ORIGIN.fullmatch(text):
+            raise ConfigError(f"origin {shown(text)} is none: scheme and host in lower case, as https://shop.example.")
+    return list(dict.fromkeys(texts))
+
+
+def check_website(link: Link) -> None:
+    """A website's link leads everybody to one page. Raises ConfigError."""
+    for target in link.targets:
+        if target.store != "web":
+            raise ConfigError(f"target {target.store} is a store's: a website's link has --target web=https://… only.")
+        if not target.url.startswith("https://"):
+            raise ConfigError(f"target {shown(target.url)} of a website does not start with https://.")
+        if target.deep_link is not None:
+            raise ConfigError("deep-link opens an app: a website's link has none.")
 
 
 def targets(urls: Sequence[str], deep_links: Sequence[str]) -> tuple[Target, ...]:

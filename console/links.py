@@ -51,7 +51,8 @@ def create(
     """Create a tracking link and print its addresses, ready to copy.
 
     {name} in a URL is a macro: the value of that parameter of the click, percent-encoded. The first
-    target that serves a person's device is where they land; `web` is for devices without a store.
+    target that serves a person's device is where they land; `web` is for devices without a store. A website
+    (`app create --kind web`) has a `web` target only, for everybody; touchline_id= is added to its query.
 
     touchline link create --app shop --campaign spring --partner adnet
     --target 'google_play=https://play.google.com/store/apps/details?id=com.example.shop'
@@ -85,8 +86,11 @@ async def _put(
     sql = load("manage")
     try:
         async with connection.transaction():
-            if await connection.fetchrow(sql["app"], link.app) is None:
+            app = await connection.fetchrow(sql["app"], link.app)
+            if app is None:
                 raise no_such_app(link.app)
+            if app["kind"] == "web":
+                link_form.check_website(link)
             if partner is not None:
                 await connection.execute(sql["put_partner"], partner, partner)
             if campaign is not None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from ingest import targets
+from ingest import privacy, targets
 from ingest.caller import UA_CHARS_MAX, Caller
 from ingest.links import Links
 from schemas.addresses import canonical_address
@@ -44,6 +44,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     peer: str
     is_head: bool
     now_us: int
+    care: privacy.Care | None = None
+    """What was left out of it."""
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -79,6 +81,9 @@ def accept(request: Request, links: Links) -> Outcome:
         return Outcome(404, reason="unknown_link", detail="No tracking link has this id.")
     kind = touch_kind(request)
     values = split_query(request.query)
+    if privacy.FLAG in values or (links.careful and not links.careful.keys().isdisjoint(targets.apps(link))):
+        request = protected(request, link, links)
+        values = split_query(request.query)
     mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
     try:
@@ -87,7 +92,8 @@ def accept(request: Request, links: Links) -> Outcome:
         return refused(request, link, kind, record_id, refusal)
     if mode == "redirect":
         app = links.app(link.app)
-        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id)
+        is_web = app is not None and app.kind == "web"
+        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id, is_web=is_web)
         facts.flags += landing.flags
         hit = _hit(request, landing.app, kind, mode, record_id, facts)
         if landing.url is None:
@@ -104,6 +110,23 @@ def accept(request: Request, links: Links) -> Outcome:
         return Outcome(204, "machine", hit)
     gif = request.form in ("click_gif", "impression_gif")
     return Outcome(200 if gif else 204, "person", hit, gif=gif)
+
+
+def protected(request: Request, link: Link, links: Links) -> Request:
+    """The request without what its app, or the touch itself, wants nobody to keep."""
+    care = privacy.most_careful(targets.apps(link), links.careful, request.query)
+    if care is None:
+        return request
+    secrets = privacy.Secrets([], {})
+    secrets.add_address(request.peer)
+    query = privacy.clean_query(request.query, care, secrets)
+    caller = msgspec.structs.replace(
+        request.caller,
+        ua=secrets.without(request.caller.ua),
+        kept=privacy.clean_headers(request.caller.kept, care, secrets),
+    )
+    peer = privacy.truncated(request.peer) or ""
+    return msgspec.structs.replace(request, query=query, caller=caller, peer=peer, care=care)
 
 
 def last_resort(request: Request, links: Links) -> Outcome:
@@ -148,6 +171,8 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
     a person is redirected whatever the link says, and the hit is flagged."""
     caller, now_us = request.caller, request.now_us
     flags = ["head"] if request.is_head else []
+    if request.care == "coppa":
+        flags.append(privacy.FLAG)
     if mode == "s2s":
         ip, ua, touched = values.get("device_ip"), values.get("device_ua"), values.get("click_timestamp")
         if not (ip and ua and touched):
@@ -252,5 +277,6 @@ def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, 
         ua=request.caller.ua,
         query=storable(request.query),
         headers=request.caller.kept,
+        flags=[privacy.FLAG] if request.care == "coppa" else [],
     )
     return Outcome(400, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)

@@ -16,6 +16,7 @@ RETRY_AFTER_S = 1
 TITLES = {
     400: "The request is wrong",
     401: "The key is missing or unknown",
+    403: "Not allowed",
     404: "Not found",
     405: "The method is not allowed",
     413: "The body is too large",

@@ -46,6 +46,10 @@ def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
         app.router.add_route("HEAD", f"{path}/", hits.handle)
     app.router.add_post("/v1/installs", sdk.installs)
     app.router.add_post("/v1/events", sdk.events)
+    app.router.add_post("/v1/visits", sdk.visits)
+    for path in ("/v1/events", "/v1/visits"):
+        app.router.add_options(path, sdk.website.preflight)
+    app.router.add_get("/touchline.js", sdk.website.script)
     app.router.add_get("/v1/installs/{install_id}", sdk.attribution)
     app.router.add_get("/openapi.json", _openapi)
     return app
@@ -76,7 +80,7 @@ async def _plain_errors(request: web.Request, handler: Any) -> web.StreamRespons
     except web.HTTPException:
         raise
     except Exception:
-        log.exception("%s %s", request.method, request.raw_path[:200])
+        log.exception("%s %s", request.method, request.path[:200])  # a query says who the person is
         response = answer.problem(500, "internal_error", "The request could not be handled.").response()
     if request.protocol._request_count >= REQUESTS_A_CONNECTION_MAX:
         response.force_close()

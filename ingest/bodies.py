@@ -1,4 +1,4 @@
-"""Bodies of `/v1/installs` and `/v1/events`: one JSON object or an array of them, typed. Pure."""
+"""Bodies of `/v1/installs`, `/v1/events` and `/v1/visits`: one JSON object or an array of them, typed. Pure."""
 
 import re
 from typing import TypeVar
@@ -60,10 +60,26 @@ class EventBody(msgspec.Struct, kw_only=True):
     ua: str | None = None
 
 
-T = TypeVar("T", InstallBody, EventBody)
+class VisitBody(msgspec.Struct, kw_only=True):
+    """One element of `POST /v1/visits`."""
+
+    visitor_id: str
+    url: str
+    visit_id: str | None = None
+    occurred_at: str | int | float | None = None
+    referer: str | None = None
+    touchline_id: str | None = None
+    mt_link_id: str | None = None
+    language: str | None = None
+    ip: str | None = None
+    ua: str | None = None
+
+
+T = TypeVar("T", InstallBody, EventBody, VisitBody)
 
 INSTALL = msgspec.json.Decoder(InstallBody)
 EVENT = msgspec.json.Decoder(EventBody)
+VISIT = msgspec.json.Decoder(VisitBody)
 
 _PATH = re.compile(r" - at `(?:key in )?\$(\[\.\.\.\])?\.?(.*)`$")
 _elements = msgspec.json.Decoder(list[msgspec.Raw])

@@ -9,9 +9,11 @@ import msgspec
 
 from ingest.bodies import EVENT, INSTALL, BadElement, RevenueBody, decode, split, without_path
 from ingest.links import Links
+from ingest.privacy import Care
+from ingest.privacy_bodies import care_for, protected
 from schemas.addresses import parse_address
 from schemas.errors import Refuse
-from schemas.events import Conversion, Device, Event, Install, Referrer, Revenue
+from schemas.events import Conversion, Device, Event, Install, Referrer, Revenue, Visit
 from schemas.ids import new_id
 from schemas.links import AppKey
 from schemas.money import is_currency, to_micros
@@ -25,7 +27,7 @@ PLAY_TIMES = (
     "install_begin_timestamp_server_seconds",
 )
 
-R = TypeVar("R", Install, Event)
+R = TypeVar("R", Install, Event, Visit)
 
 _any = msgspec.json.Decoder()
 
@@ -37,21 +39,29 @@ class Sender(msgspec.Struct, frozen=True):
     peer: str
     ua: str
     now_us: int
+    care: Care | None = None
+    """What the app wants nobody to keep."""
 
 
 def read_installs(body: bytes, sender: Sender, links: Links) -> tuple[list[Install], bool]:
     """The installs of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
-    elements, is_array = split(body)
-    return _each(elements, is_array, lambda element: _install(element, sender, links)), is_array
+    return over_each(body, lambda element: kept(_install(element, sender, links), sender))
 
 
 def read_events(body: bytes, sender: Sender) -> tuple[list[Event], bool]:
     """The events of a body, and whether it was an array. Raises Refuse or BadElement; then none counts."""
+    return over_each(body, lambda element: kept(_event(element, sender), sender))
+
+
+def kept(record: R, sender: Sender) -> R:
+    """The record as its app wants it kept."""
+    care = sender.care if isinstance(record, Visit) else care_for(sender.care, record.ids)
+    return record if care is None else protected(record, care)
+
+
+def over_each(body: bytes, make: Callable[[msgspec.Raw], R]) -> tuple[list[R], bool]:
+    """What is made of the elements of a body, and whether it was an array. Raises Refuse or BadElement."""
     elements, is_array = split(body)
-    return _each(elements, is_array, lambda element: _event(element, sender)), is_array
-
-
-def _each(elements: list[msgspec.Raw], is_array: bool, make: Callable[[msgspec.Raw], R]) -> list[R]:
     made: list[R] = []
     for index, element in enumerate(elements):
         try:
@@ -61,7 +71,7 @@ def _each(elements: list[msgspec.Raw], is_array: bool, make: Callable[[msgspec.R
             raise BadElement(refusal, index if is_array else None) from None
         except Refuse as refusal:
             raise BadElement(refusal, index if is_array else None) from None
-    return made
+    return made, is_array
 
 
 def _install(element: msgspec.Raw, sender: Sender, links: Links) -> Install:
@@ -69,29 +79,29 @@ def _install(element: msgspec.Raw, sender: Sender, links: Links) -> Install:
     flags: list[str] = []
     if body.preinstall_link is not None and links.link(body.preinstall_link) is None:
         flags.append("unknown_preinstall_link")
-    installed_us = _time(body.installed_at, "installed_at")
+    installed_us = time_us(body.installed_at, "installed_at")
     if installed_us > sender.now_us + FUTURE_US:
         flags.append("installed_in_future")
     if not body.device.os.strip():
         raise Refuse("bad_field", "The operating system is empty.", "device.os")
-    ip, ua = _device_address(body.ip, body.ua, sender)
+    ip, ua = device_address(body.ip, body.ua, sender)
     return Install(
         v=1,
         id=new_id(sender.now_us),
         app=sender.key.app,
-        install_id=_given_id(body.install_id, "install_id") or _derived_id(sender.key.app, element),
+        install_id=given_id(body.install_id, "install_id") or derived_id(sender.key.app, element),
         installed_us=installed_us,
-        user_id=_text(body.user_id, "user_id") or None,
-        preinstall_link=_text(body.preinstall_link, "preinstall_link") or None,
+        user_id=text(body.user_id, "user_id") or None,
+        preinstall_link=text(body.preinstall_link, "preinstall_link") or None,
         ids=_ids(body.ids),
         device=Device(
-            os=_text(body.device.os, "device.os"),
-            os_version=_text(body.device.os_version, "device.os_version"),
-            model=_text(body.device.model, "device.model"),
-            manufacturer=_text(body.device.manufacturer, "device.manufacturer"),
-            locale=_text(body.device.locale, "device.locale"),
+            os=text(body.device.os, "device.os"),
+            os_version=text(body.device.os_version, "device.os_version"),
+            model=text(body.device.model, "device.model"),
+            manufacturer=text(body.device.manufacturer, "device.manufacturer"),
+            locale=text(body.device.locale, "device.locale"),
         ),
-        app_version=_text(body.app_version, "app_version"),
+        app_version=text(body.app_version, "app_version"),
         referrer=_referrer(body.referrer),
         ip=ip,
         ua=ua,
@@ -105,19 +115,19 @@ def _event(element: msgspec.Raw, sender: Sender) -> Event:
         raise Refuse("missing_field", "An event needs install_id or ids.", "install_id")
     if not body.name.strip() or len(body.name) > 255:
         raise Refuse("bad_field", "The name has 1 to 255 characters.", "name")
-    occurred_us = _time(body.occurred_at, "occurred_at")
+    occurred_us = time_us(body.occurred_at, "occurred_at")
     params = _params(body.params or {})
-    ip, ua = _device_address(body.ip, body.ua, sender)
+    ip, ua = device_address(body.ip, body.ua, sender)
     return Event(
         v=1,
         id=new_id(sender.now_us),
         app=sender.key.app,
-        event_id=_given_id(body.event_id, "event_id") or _derived_id(sender.key.app, element),
-        name=_text(body.name, "name"),
+        event_id=given_id(body.event_id, "event_id") or derived_id(sender.key.app, element),
+        name=text(body.name, "name"),
         occurred_us=occurred_us,
-        install_id=_given_id(body.install_id, "install_id"),
+        install_id=given_id(body.install_id, "install_id"),
         ids=_ids(body.ids or {}),
-        user_id=_text(body.user_id, "user_id") or None,
+        user_id=text(body.user_id, "user_id") or None,
         revenue=_revenue(body.revenue),
         params=params,
         ip=ip,
@@ -145,26 +155,26 @@ def _referrer(referrer: Referrer | None) -> Referrer | None:
         seconds = getattr(referrer, name)
         if seconds is not None and not 0 <= seconds < 10**11:
             raise Refuse("bad_field", "A time in UTC seconds was expected.", f"referrer.{name}")
-    text = _text(referrer.install_referrer, "referrer.install_referrer", chars_max=4096)
-    return msgspec.structs.replace(referrer, install_referrer=text)
+    plain = text(referrer.install_referrer, "referrer.install_referrer", chars_max=4096)
+    return msgspec.structs.replace(referrer, install_referrer=plain)
 
 
-def _device_address(ip: str | None, ua: str | None, sender: Sender) -> tuple[str | None, str]:
-    """A server says where the device is, or nobody does; an SDK is the device."""
-    if sender.key.kind == "sdk":
+def device_address(ip: str | None, ua: str | None, sender: Sender) -> tuple[str | None, str]:
+    """A server says where the device is, or nobody does; an SDK or a page is the device."""
+    if sender.key.kind != "server":
         return sender.peer or None, storable(sender.ua)
     if ip is None or ip == "":
-        return None, _text(ua, "ua", chars_max=4096)
+        return None, text(ua, "ua", chars_max=4096)
     network = parse_address(ip)
     if network is None:
         raise Refuse("bad_field", f"{ip[:60]!r} is no IPv4 or IPv6 address.", "ip")
-    return network.text, _text(ua, "ua", chars_max=4096)
+    return network.text, text(ua, "ua", chars_max=4096)
 
 
 def _ids(ids: dict[str, str | None]) -> dict[str, str]:
     if len(ids) > 50:
         raise Refuse("bad_field", "At most 50 identifiers.", "ids")
-    return {_text(name, "ids"): _text(value, f"ids.{name[:60]}") for name, value in ids.items() if value}
+    return {text(name, "ids"): text(value, f"ids.{name[:60]}") for name, value in ids.items() if value}
 
 
 def _params(params: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
@@ -176,7 +186,8 @@ def _params(params: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
     return params
 
 
-def _text(value: str | None, field: str, *, chars_max: int = 1024) -> str:
+def text(value: str | None, field: str, *, chars_max: int = 1024) -> str:
+    """A text as it may be stored; "" for none. Raises Refuse when it is too long."""
     if value is None:
         return ""
     if len(value) > chars_max:
@@ -184,7 +195,8 @@ def _text(value: str | None, field: str, *, chars_max: int = 1024) -> str:
     return storable(value)
 
 
-def _given_id(value: str | None, field: str) -> str | None:
+def given_id(value: str | None, field: str) -> str | None:
+    """An id of the sender's. Raises Refuse."""
     if value is None:
         return None
     if not 1 <= len(value) <= 128 or not value.isprintable():
@@ -192,7 +204,7 @@ def _given_id(value: str | None, field: str) -> str | None:
     return value
 
 
-def _derived_id(app: str, element: msgspec.Raw) -> str:
+def derived_id(app: str, element: msgspec.Raw) -> str:
     """The same for the same body: what makes a retry without an id harmless. 128 bits of SHA-256 in hex."""
     try:
         canonical = msgspec.json.encode(_any.decode(element), order="sorted")
@@ -201,7 +213,7 @@ def _derived_id(app: str, element: msgspec.Raw) -> str:
     return sha256(app.encode() + b"\n" + canonical).hexdigest()[:32]
 
 
-def _time(value: Any, field: str) -> int:
+def time_us(value: Any, field: str) -> int:
     """Unix microseconds of RFC 3339 text (without an offset: UTC) or of UTC seconds."""
     if isinstance(value, str):
         try:
@@ -222,4 +234,6 @@ def _time(value: Any, field: str) -> int:
 
 def conversion_id(record: Conversion) -> str:
     """What the sender gets back: its own id or the derived one."""
-    return record.install_id if isinstance(record, Install) else record.event_id
+    if isinstance(record, Install):
+        return record.install_id
+    return record.event_id if isinstance(record, Event) else record.visit_id

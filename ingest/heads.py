@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp.http_parser import RawRequestMessage
 
 from ingest import targets
-from ingest.accept import Outcome, Request, choose_mode, refused, touch_kind
+from ingest.accept import Outcome, Request, choose_mode, protected, refused, touch_kind
 from ingest.caller import caller
 from ingest.hits import form_and_link
 from ingest.links import Links
@@ -96,7 +96,7 @@ def outcome(head: bytes, parser: Any, peer: str, links: Links, now_us: int) -> O
     kind = touch_kind(request)
     mode = choose_mode(request, kind, split_query(request.query), link)
     refusal = Refuse("bad_target", "The request's target or a cookie holds raw characters or is too long.")
-    made = refused(request, link, kind, new_id(now_us), refusal)
+    made = refused(protected(request, link, links), link, kind, new_id(now_us), refusal)
     if mode == "s2s":
         return made
     app = links.app(link.app)

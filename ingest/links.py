@@ -6,12 +6,14 @@ dictionary of such words; to decode one takes 2 µs, and those in use stay decod
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
 
+from ingest.privacy import Care, care_of
 from schemas.links import App, AppKey, Link
 
 DICTIONARY = (
@@ -67,6 +69,10 @@ class Links:
         self._links: dict[str, bytes] = {}
         self._apps: dict[str, App] = {}
         self._keys: dict[str, AppKey] = {}
+        self.careful: dict[str, Care] = {}
+        """Apps that ask for privacy; with none of them a hit has nothing to look up."""
+        self.origins: Counter[str] = Counter()
+        """Of all websites: how many of them have it."""
 
     def __len__(self) -> int:
         return len(self._links)
@@ -90,12 +96,25 @@ class Links:
         if kind == "link":
             self._links[_link.decode(body).id] = pack(body)
         elif kind == "app":
-            app = _app.decode(body)
-            self._apps[app.id] = app
+            self._put_app(_app.decode(body))
         elif kind == "key":
             key = _key.decode(body)
             self._keys[key.hash] = key
         self.change = max(self.change, change)
+
+    def _put_app(self, app: App) -> None:
+        before = self._apps.get(app.id)
+        self._apps[app.id] = app
+        care = care_of(app)
+        if care is not None:
+            self.careful[app.id] = care
+        else:
+            self.careful.pop(app.id, None)
+        self.origins.update(app.origins)
+        for origin in before.origins if before is not None else ():
+            self.origins[origin] -= 1
+            if not self.origins[origin]:
+                del self.origins[origin]
 
     def rows(self) -> Iterator[Row]:
         """Everything, as `take` takes it. Another thread may go through it while rows are put."""

@@ -13,6 +13,7 @@ from schemas.links import STORE_OS, Link, Target
 from schemas.query import decode, storable
 
 _MACRO = re.compile(r"\{([A-Za-z0-9_.-]{1,64})\}")
+_OUR_MACRO = "{touchline_id}"
 _PLAY_REFERRER = re.compile(r"([?&]referrer=)([^&#]*)")
 _AUTHORITY = re.compile(r"https?://[^/?#\\]*", re.IGNORECASE)
 _PLAY = ("https://play.google.com/", "http://play.google.com/", "market://")
@@ -30,8 +31,11 @@ class Landing(NamedTuple):
     flags: list[str]
 
 
-def landing(link: Link, app_fallback: str | None, os: Os, values: Mapping[str, str], hit_id: str) -> Landing:
-    """The landing of a device with this system, with the hit's id in a Google Play referrer.
+def landing(
+    link: Link, app_fallback: str | None, os: Os, values: Mapping[str, str], hit_id: str, *, is_web: bool = False
+) -> Landing:
+    """The landing of a device with this system, with the hit's id in a Google Play referrer or, `is_web`, in the
+    query of a website's page.
 
     `values` are the query's, as they stand in it.
     """
@@ -40,11 +44,16 @@ def landing(link: Link, app_fallback: str | None, os: Os, values: Mapping[str, s
         return Landing(fill(template, values, hit_id) if template else None, link.app, ["paused"])
     target = choose(link, os)
     if target is not None:
-        return Landing(fill(target.url, values, hit_id), target.app or link.app, [])
+        return Landing(fill(target.url, values, hit_id, is_web=is_web), target.app or link.app, [])
     template = link.fallback_url or app_fallback
     # a link with a fallback alone leads everybody there: nothing odd about that
     flags = ["no_target"] if link.targets or template is None else []
-    return Landing(fill(template, values, hit_id) if template else None, link.app, flags)
+    return Landing(fill(template, values, hit_id, is_web=is_web) if template else None, link.app, flags)
+
+
+def apps(link: Link) -> list[str]:
+    """Every app that a touch of the link may belong to."""
+    return [link.app, *(target.app for target in link.targets if target.app is not None)]
 
 
 def has_one_app(link: Link) -> bool:
@@ -91,13 +100,14 @@ class _Filled(NamedTuple):
     """(name, whether twice); the hit's id is the macro without a name."""
 
 
-def fill(template: str, values: Mapping[str, str], hit_id: str) -> str:
+def fill(template: str, values: Mapping[str, str], hit_id: str, *, is_web: bool = False) -> str:
     """The address with its macros replaced by the query's values, percent-encoded; unknown ones become empty.
 
     A Google Play address carries `referrer=touchline_id%3D{hit id}`, merged behind a referrer of the
     template. Macros inside that referrer are encoded twice, because it is a query within a query.
+    A website's page gets `touchline_id={hit id}` behind its own query, unless it says `{touchline_id}` itself.
     """
-    text, macros = _landing_template(template)
+    text, macros = _landing_template(template, is_web)
     if not macros:
         return text
     return text % tuple([_encoded(values.get(name, ""), twice) if name else hit_id for name, twice in macros])
@@ -116,9 +126,11 @@ def _encoded(value: str, twice: bool) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _landing_template(template: str) -> _Filled:
+def _landing_template(template: str, is_web: bool) -> _Filled:
     # the request never chooses the host: macros there stay empty
     template = _AUTHORITY.sub(lambda match: expand(match[0], {}), template, count=1)
+    if is_web:
+        return _web_template(template)
     if not template.startswith(_PLAY):
         return _join(_pieces(template))
     address, hash_sign, fragment = template.partition("#")
@@ -131,6 +143,15 @@ def _landing_template(template: str) -> _Filled:
         before, after = f"{address}{'&' if '?' in address else '?'}referrer=", ""
     ours: list[str | tuple[str, bool]] = [quote("&touchline_id=" if inner else "touchline_id=", safe=""), ("", False)]
     return _join([*_pieces(before), *_pieces(inner, twice=True), *ours, *_pieces(after + hash_sign + fragment)])
+
+
+def _web_template(template: str) -> _Filled:
+    before, macro, after = template.partition(_OUR_MACRO)
+    if not macro:
+        address, hash_sign, fragment = template.partition("#")
+        sign = "" if address.endswith(("?", "&")) else "&" if "?" in address else "?"
+        before, after = f"{address}{sign}touchline_id=", hash_sign + fragment
+    return _join([*_pieces(before), ("", False), *_pieces(after)])
 
 
 def _pieces(template: str, *, twice: bool = False) -> list[str | tuple[str, bool]]:

@@ -82,6 +82,15 @@ def probe_networks(network: Network) -> tuple[Network, ...]:
     return tuple(probe for probe in probes if probe is not None)
 
 
+def coarse_network(network: Network) -> Network:
+    """The network that stands for `network` where addresses are truncated: IPv4 /24, IPv6 /64; a wider one stays."""
+    version, value, prefix = network
+    if version == 4:
+        return _masked(4, value, min(prefix, 24))
+    # 6to4 holds an IPv4 address right behind its first 16 bits
+    return _masked(6, value, min(prefix, 40 if value >> 112 == 0x2002 else 64))
+
+
 def is_public(network: Network) -> bool:
     """Whether every address of `network` is one that a host on the internet can have."""
     firsts, lasts = _NOT_PUBLIC[network.version]

@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import DeadLetter
-from schemas.events import Conversion, Event, Hit, Install, Reject, Tally
+from schemas.events import Conversion, Event, Hit, Install, Reject, Tally, Visit
 
 TALLY_PREFIX = b'{"kind":"tally"'
 """A tally is recognised by its first bytes, so that hits need no second decoding."""
@@ -15,11 +15,11 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _hit = msgspec.json.Decoder(Hit)
 _reject = msgspec.json.Decoder(Reject)
-_conversion: msgspec.json.Decoder[Conversion] = msgspec.json.Decoder(Install | Event)
+_conversion: msgspec.json.Decoder[Conversion] = msgspec.json.Decoder(Install | Event | Visit)
 _tally = msgspec.json.Decoder(Tally)
 
 
-def encode(record: Hit | Reject | Install | Event | Tally) -> bytes:
+def encode(record: Hit | Reject | Conversion | Tally) -> bytes:
     """One line of JSON without its line end. Raises UnicodeEncodeError for lone surrogates."""
     return _encoder.encode(record)
 

@@ -51,6 +51,7 @@ class Reject(msgspec.Struct, kw_only=True, omit_defaults=True):
     ua: str = ""
     query: str = ""
     headers: dict[str, str] = {}
+    flags: list[str] = []
 
 
 class Device(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -119,6 +120,29 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", 
     flags: list[str] = []
 
 
+class Visit(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="visit"):
+    """A page of a website, seen by a person's browser."""
+
+    v: Literal[1]
+    id: str
+    app: str
+    visit_id: str
+    visitor_id: str
+    """First-party: the same for the same browser on the same site."""
+    url: str
+    """At most 2048 characters."""
+    referer: str = ""
+    touch_id: str | None = None
+    """The hit whose landing this is: `touchline_id` of its query."""
+    link: str | None = None
+    """The tracking link that the landing itself names, as `mt_link_id`, without a hit on record."""
+    occurred_us: int
+    ip: str | None = None
+    ua: str = ""
+    language: str = ""
+    flags: list[str] = []
+
+
 RESERVED_EVENTS = ("launch", "first_visit", "registration", "login", "payment", "subscription", "ad_revenue")
 """Names with a meaning of their own; any other name is a custom event."""
 
@@ -138,4 +162,4 @@ class Tally(msgspec.Struct, kw_only=True):
     """(link or app, hour of receipt in hours since 1970, records)."""
 
 
-Conversion = Install | Event
+Conversion = Install | Event | Visit

@@ -6,7 +6,8 @@ import msgspec
 
 Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "web"]
 LinkKind = Literal["redirect", "tracking", "s2s"]
-KeyKind = Literal["sdk", "server"]
+KeyKind = Literal["sdk", "server", "web"]
+AppKind = Literal["mobile", "web"]
 
 STORE_OS: dict[Store, str] = {
     "google_play": "android",
@@ -41,14 +42,21 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class App(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An advertised app."""
+    """An advertised app, or website."""
 
     id: str
     fallback_url: str | None = None
+    coppa: bool = False
+    """Its users are children: nothing that names a device or a person is kept."""
+    truncate_addresses: bool = False
+    """Addresses are kept as their networks, IPv4 /24 and IPv6 /64."""
+    kind: AppKind = "mobile"
+    origins: tuple[str, ...] = ()
+    """Whose pages may report with a key of kind `web`, such as `https://shop.example`."""
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A key of an app's SDK or server, known by its SHA-256."""
+    """A key of an app's SDK, server or web pages, known by its SHA-256."""
 
     hash: str
     app: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.events import Event, Hit, Install, Reject, Tally
+from schemas.events import Event, Hit, Install, Reject, Tally, Visit
 
 FOLDER = Path(__file__).parent / "json"
 RECORDS: dict[str, type[msgspec.Struct]] = {
@@ -15,6 +15,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "reject": Reject,
     "install": Install,
     "event": Event,
+    "visit": Visit,
     "tally": Tally,
 }
 """File name → the record it describes."""

@@ -9,6 +9,7 @@ import msgspec
 
 from consumers.attribution.facts import conversion
 from consumers.attribution.probes import device_keys, probes
+from consumers.attribution.visits import insert_visits
 from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
 from consumers.sources import Record
@@ -16,9 +17,11 @@ from consumers.touches.country import Countries
 from schemas.codec import decode_conversion
 from schemas.devices import normal_os
 from schemas.errors import DeadLetter
-from schemas.events import Event, Install
+from schemas.events import Event, Install, Visit
 from schemas.ids import received_us
 from schemas.sql import joined, load
+
+ID_NAMES: dict[type, str] = {Install: "install_id", Event: "event_id", Visit: "visit_id"}
 
 _encode = msgspec.json.Encoder().encode
 _UNSTORABLE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]")
@@ -56,6 +59,9 @@ class ConversionsHandler:
             values = [_event_values(one) for one in events]
             found = await connection.fetch(load("conversions")["insert_events"], *zip(*values, strict=True))
             new |= {str(row["id"]) for row in found}
+        visits = [row.value for row in rows if isinstance(row.value, Visit)]
+        if visits:
+            new |= await insert_visits(connection, visits, self._countries)
         return Stored(len(new), await _duplicates(connection, rows, new))
 
     def _blanked(self, row: Row) -> Row:
@@ -69,11 +75,7 @@ async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: 
         return []
     found = await connection.fetch(load("conversions")["standing"], [row.id for row in others])
     standing = {str(row["id"]) for row in found}
-    return [
-        (row, "duplicate", "install_id" if isinstance(row.value, Install) else "event_id")
-        for row in others
-        if row.id not in standing
-    ]
+    return [(row, "duplicate", ID_NAMES[type(row.value)]) for row in others if row.id not in standing]
 
 
 async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]) -> None:

@@ -30,7 +30,9 @@ RETURNING id;
 -- Which of these records stand already: a replay of ours, not a sender's retry.
 SELECT id FROM installs WHERE id = ANY($1::uuid[])
 UNION ALL
-SELECT id FROM events WHERE id = ANY($1::uuid[]);
+SELECT id FROM events WHERE id = ANY($1::uuid[])
+UNION ALL
+SELECT id FROM visits WHERE id = ANY($1::uuid[]);
 
 -- name: insert_keys
 -- What new installs look for.

@@ -6,7 +6,9 @@ SELECT * FROM (
         'paused', paused OR deleted_at IS NOT NULL)) AS body
      FROM links WHERE change > $1 ORDER BY change LIMIT $2)
     UNION ALL
-    (SELECT 'app', change, jsonb_strip_nulls(jsonb_build_object('id', id, 'fallback_url', fallback_url))
+    (SELECT 'app', change, jsonb_strip_nulls(jsonb_build_object(
+        'id', id, 'fallback_url', fallback_url, 'coppa', coppa, 'truncate_addresses', truncate_addresses,
+        'kind', kind, 'origins', origins))
      FROM apps WHERE change > $1 ORDER BY change LIMIT $2)
     UNION ALL
     (SELECT 'key', change, jsonb_build_object(

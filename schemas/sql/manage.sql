@@ -8,7 +8,8 @@ INSERT INTO app_keys (hash, app, kind, title) VALUES ($1, $2, $3, $4);
 
 -- name: apps
 -- All apps with what is known of their keys, or ($1) one.
-SELECT a.id, a.title, a.fallback_url, a.created_at,
+SELECT a.id, a.title, a.fallback_url, a.coppa, a.truncate_addresses, a.kind, a.origins,
+       a.visit_window_hours, a.created_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'title', k.title, 'created_at', k.created_at)
                                   ORDER BY k.created_at, k.kind)
                  FROM app_keys k WHERE k.app = a.id AND k.revoked_at IS NULL), '[]') AS keys
@@ -16,7 +17,18 @@ FROM apps a WHERE a.deleted_at IS NULL AND ($1::text IS NULL OR a.id = $1) ORDER
 
 -- name: app
 -- An app that a link or a key may belong to.
-SELECT id, fallback_url FROM apps WHERE id = $1 AND deleted_at IS NULL;
+SELECT id, fallback_url, kind FROM apps WHERE id = $1 AND deleted_at IS NULL;
+
+-- name: set_privacy
+-- What the edge leaves out of an app's records ($2 coppa, $3 truncate_addresses); null: as it is.
+UPDATE apps SET coppa = coalesce($2, coppa), truncate_addresses = coalesce($3, truncate_addresses)
+WHERE id = $1 AND deleted_at IS NULL RETURNING id;
+
+-- name: set_website
+-- What makes a website of an app ($2 kind, $3 origins, $4 visit_window_hours); null: as it is.
+UPDATE apps SET kind = coalesce($2, kind), origins = coalesce($3, origins),
+                visit_window_hours = coalesce($4, visit_window_hours)
+WHERE id = $1 AND deleted_at IS NULL RETURNING id;
 
 -- name: put_partner
 -- A partner, created on first mention.

@@ -46,11 +46,12 @@ SELECT subject, hour, coalesce(said.records, 0)::bigint AS received, coalesce(st
 FROM said FULL JOIN stored USING (subject, hour) ORDER BY hour, subject;
 
 -- name: apps
--- Per app and hour of receipt: installs and events received and stored.
+-- Per app and hour of receipt: installs, events and visits received and stored.
 WITH stored AS (
     SELECT app AS subject, (('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 3600000)::int
         AS hour, count(*) AS records
-    FROM (SELECT app, id FROM installs WHERE id >= $1 UNION ALL SELECT app, id FROM events WHERE id >= $1) AS conversions
+    FROM (SELECT app, id FROM installs WHERE id >= $1 UNION ALL SELECT app, id FROM events WHERE id >= $1
+          UNION ALL SELECT app, id FROM visits WHERE id >= $1) AS conversions
     GROUP BY 1, 2
 ), said AS (
     SELECT subject, hour, sum(records) AS records FROM received

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.reasons import SENTENCES
 from schemas.rules import RuleSet
+from schemas.sql import load
 from schemas.validity import VERDICTS
 from tests.console.conftest import Console
 
@@ -59,6 +60,26 @@ def test_apps_are_listed(console: Console) -> None:
         (["create"], 2, "touchline app create: Missing argument 'ID'"),
         (["key", "game", "--kind", "sdk"], 1, "touchline app key: app 'game' does not exist"),
         (["key", "shop", "--kind", "none"], 2, "touchline app key: Invalid value for '--kind'"),
+        (["set", "game", "--coppa"], 1, "touchline app set: app 'game' does not exist"),
+        (["set", "shop"], 2, "touchline app set: nothing to change: --help names what can be"),
+        (["set", "shop", "--origin", "https://x.example"], 1, "touchline app set: app 'shop' is no website"),
+        (["key", "shop", "--kind", "web"], 1, "touchline app key: app 'shop' is no website"),
+        (["create", "w", "--kind", "web"], 2, "touchline app create: a website needs its --origin"),
+        (
+            ["create", "w", "--origin", "https://x.example"],
+            2,
+            "touchline app create: --origin and --visit-window-hours",
+        ),
+        (
+            ["create", "w", "--kind", "web", "--origin", "https://x.example/"],
+            2,
+            "touchline app create: origin 'https://x.example/' is none",
+        ),
+        (
+            ["set", "shop", "--visit-window-hours", "2161"],
+            2,
+            "touchline app set: Invalid value for '--visit-window-hours'",
+        ),
         (["show", "game"], 1, "touchline app show: app 'game' does not exist"),
         (["rules", "game"], 1, "touchline app rules: app 'game' does not exist"),
         (
@@ -88,6 +109,42 @@ def test_no_postgres_is_a_sentence(console: Console) -> None:
 def test_a_database_without_tables_says_what_to_run(console: Console) -> None:
     console.sql("DROP TABLE app_keys")
     assert "`touchline migrate`" in console.refusal("app", "list", code=1)
+
+
+def test_the_privacy_of_an_app_is_set_and_shown(console: Console) -> None:
+    made = console.facts("app", "create", "kids", "--coppa")
+    assert (made["coppa"], made["truncate_addresses"]) == (True, False)
+    console.run("app", "create", "shop")
+    assert console.facts("app", "set", "shop", "--truncate-addresses")["truncate_addresses"] is True
+    changed = console.facts("app", "set", "shop", "--coppa")
+    assert (changed["coppa"], changed["truncate_addresses"]) == (True, True)
+    assert console.facts("app", "show", "shop") == changed
+    assert "coppa, truncated" in console.run("app", "show", "shop").stdout
+    console.run("app", "set", "kids", "--no-coppa")
+    lines = console.run("app", "list").stdout.splitlines()
+    assert ["coppa" in line for line in lines[1:]] == [False, True]
+    rows = console.sql(load("links")["changes"], 0, 10)
+    apps = {body["id"]: body for kind, _, text in rows if kind == "app" and (body := json.loads(text))}
+    assert (apps["shop"]["coppa"], apps["shop"]["truncate_addresses"], apps["kids"]["coppa"]) == (True, True, False)
+
+
+def test_a_website_has_origins_and_a_key_for_its_pages(console: Console) -> None:
+    made = console.facts("app", "create", "shop", "--kind", "web", "--origin", "https://shop.example")
+    assert (made["kind"], made["origins"]) == ("web", ["https://shop.example"])
+    assert [key["kind"] for key in made["keys"]] == ["web", "server"]
+    page = console.run("app", "create", "other", "--kind", "web", "--origin", "http://localhost:3000").stdout
+    key = next(line.split()[-1] for line in page.splitlines() if line.startswith("web key"))
+    assert f'<script async src="https://go.example/touchline.js" data-key="{key}"></script>' in page
+    both = ("--origin", "https://shop.example", "--origin", "https://www.shop.example:8443")
+    changed = console.facts("app", "set", "shop", *both, "--visit-window-hours", "24")
+    assert (changed["origins"], changed["visit_window_hours"]) == ([*both[1::2]], 24)
+    console.run("app", "set", "shop", "--coppa")
+    shown = console.run("app", "show", "shop").stdout
+    assert "https://shop.example, https://www.shop.example:8443" in shown
+    assert "24 h" in shown
+    rows = console.sql(load("links")["changes"], 0, 10)
+    apps = {body["id"]: body for kind, _, text in rows if kind == "app" and (body := json.loads(text))}
+    assert (apps["shop"]["kind"], apps["shop"]["origins"]) == ("web", [*both[1::2]])
 
 
 def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Console, tmp_path: Path) -> None:

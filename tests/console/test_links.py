@@ -136,3 +136,27 @@ def test_a_refusal_is_one_sentence_that_names_the_argument(
     shop.sql("INSERT INTO links (id, app) VALUES ('7', 'shop')")
     assert shop.refusal("link", *arguments, code=code).startswith(f"touchline {said}")
     assert shop.sql("SELECT count(*) FROM links") == [(1,)]
+
+
+def test_a_websites_link_leads_everybody_to_one_page(console: Console) -> None:
+    console.run("app", "create", "site", "--kind", "web", "--origin", "https://shop.example")
+    made = console.facts(
+        "link", "create", "w1", "--app", "site", "--target", "web=https://shop.example/p?a={click_id}#x"
+    )
+    assert made["remarks"] == []
+    assert as_the_edge_reads_it(console, "w1")["targets"] == [
+        {"store": "web", "url": "https://shop.example/p?a={click_id}#x"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target", f"google_play={PLAY}"], "target google_play is a store's"),
+        (["--target", "web=http://shop.example/"], "does not start with https://"),
+        (["--target", "web=https://shop.example/", "--deep-link", "web=shop://x"], "deep-link opens an app"),
+    ],
+)
+def test_a_websites_link_has_no_store(console: Console, arguments: list[str], said: str) -> None:
+    console.run("app", "create", "site", "--kind", "web", "--origin", "https://shop.example")
+    assert said in console.refusal("link", "create", "--app", "site", *arguments, code=2)

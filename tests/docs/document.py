@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "ingest" / "openapi.json").read_bytes())
-METHODS = ("get", "head", "post")
+METHODS = ("get", "head", "post", "options")
 ANYWHERE = ("UnknownPath", "MethodNotAllowed", "ExpectationFailed", "InternalError", "NotHttp")
 """Answers that belong to no path of the document."""
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from hashlib import sha256
 from http.client import HTTPConnection
 from itertools import chain
 from typing import Any, NamedTuple
@@ -25,6 +26,11 @@ from tests.support.product import TOUCHLINE, Product, eventually, free_ports
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/130.0.0.0 Mobile"}
 PERSON = {**PHONE, "Accept": "text/html"}
 APP = {"Authorization": f"Bearer {KEY}"}
+ORIGIN = "https://shop.example"
+WEB_KEY = "openapi-web-key"
+VISITED = {"Authorization": f"Bearer {WEB_KEY}", "Origin": ORIGIN}
+SDK_KEY = "openapi-sdk-key"
+SDK = {"Authorization": f"Bearer {SDK_KEY}"}
 PAUSED = "paused-1"
 PING = "device_ip=203.0.113.7&device_ua=Mozilla&click_timestamp=1453895044&noredirect"
 EVENT = {"name": "level", "occurred_at": 1453895044, "install_id": "openapi-1"}
@@ -49,9 +55,13 @@ class Case(NamedTuple):
     install_id: str = "openapi-1"
     distress: bool = False
     """Asked of an edge that can neither store nor read."""
+    asks_first: bool = False
+    """A browser's preflight."""
 
     @property
     def method(self) -> str:
+        if self.asks_first:
+            return "options"
         return "get" if self.body is None else "post"
 
     @property
@@ -83,22 +93,32 @@ def touches(path: str) -> list[Case]:
 
 
 def posts(path: str) -> list[Case]:
+    headers = VISITED if path == "/v1/visits" else APP
     example = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
     cases = [
-        Case(path, 202, body=encoded(example["one"]["value"]), headers=APP),
-        Case(path, 202, body=encoded(example["array"]["value"]), headers=APP),
-        Case(path, 400, "bad_json", body=b"{", headers=APP),
-        Case(path, 400, "bad_body", body=b"not compressed", headers={**APP, "Content-Encoding": "gzip"}),
+        Case(path, 202, body=encoded(example["one"]["value"]), headers=headers),
+        Case(path, 202, body=encoded(example["array"]["value"]), headers=headers),
+        Case(path, 400, "bad_json", body=b"{", headers=headers),
+        Case(path, 400, "bad_body", body=b"not compressed", headers={**headers, "Content-Encoding": "gzip"}),
         Case(path, 401, "unknown_key", body=b"{}", headers={"Authorization": "Bearer nobody"}),
-        Case(path, 413, "body_too_large", body=b" " * (BODY_BYTES_MAX + 1), headers=APP),
-        Case(path, 422, "bad_field", body=b"[{}]", headers=APP),
-        Case(path, 422, "element_too_large", body=b'{"a":"%s"}' % (b"a" * ELEMENT_BYTES_MAX), headers=APP),
-        Case(path, 422, "too_many_elements", body=encoded([{}] * (ELEMENTS_MAX + 1)), headers=APP),
-        Case(path, 503, "not_durable", body=encoded(example["one"]["value"]), headers=APP, distress=True),
+        Case(path, 413, "body_too_large", body=b" " * (BODY_BYTES_MAX + 1), headers=headers),
+        Case(path, 422, "bad_field", body=b"[{}]", headers=headers),
+        Case(path, 422, "element_too_large", body=b'{"a":"%s"}' % (b"a" * ELEMENT_BYTES_MAX), headers=headers),
+        Case(path, 422, "too_many_elements", body=encoded([{}] * (ELEMENTS_MAX + 1)), headers=headers),
+        Case(path, 503, "not_durable", body=encoded(example["one"]["value"]), headers=headers, distress=True),
     ]
     if path == "/v1/events":
         body = encoded({"name": "level", "occurred_at": 1453895044})
         cases.append(Case(path, 422, "missing_field", body=body, headers=APP))
+    else:
+        cases.append(Case(path, 403, "wrong_key", body=b"{}", headers=SDK if path == "/v1/visits" else VISITED))
+    if path != "/v1/installs":
+        elsewhere = {**VISITED, "Origin": "https://elsewhere.example"}
+        cases += [
+            Case(path, 204, headers={"Origin": ORIGIN}, asks_first=True),
+            Case(path, 403, "origin_not_allowed", headers=elsewhere, asks_first=True),
+            Case(path, 403, "origin_not_allowed", body=b"{}", headers=elsewhere),
+        ]
     return cases
 
 
@@ -107,12 +127,14 @@ CASES = [
     *chain.from_iterable(touches(path) for path in ("/serve/{link}", "/c/{link}", "/i/{link}")),
     *(Case(path, 200) for path in ("/c/{link}.gif", "/i/{link}.gif")),
     *(Case(path, 404, "unknown_link", link="nobody") for path in ("/c/{link}.gif", "/i/{link}.gif")),
-    *chain.from_iterable(posts(path) for path in ("/v1/installs", "/v1/events")),
+    *chain.from_iterable(posts(path) for path in ("/v1/installs", "/v1/events", "/v1/visits")),
     Case(OWN, 200, headers=APP),
     Case(OWN, 202, headers=APP, install_id="openapi-not-sent"),
     Case(OWN, 401, "unknown_key"),
+    Case(OWN, 403, "wrong_key", headers=VISITED),
     Case(OWN, 503, "database_away", headers=APP, distress=True),
     Case("/openapi.json", 200),
+    Case("/touchline.js", 200),
 ]
 
 
@@ -133,9 +155,14 @@ def edge(product: Product) -> str:
     product.sql(
         "INSERT INTO links (id, app, title, kind, paused) VALUES ($1, 'openapi', 'Paused', 'redirect', true)", PAUSED
     )
+    product.sql("INSERT INTO apps (id, title, kind, origins) VALUES ('openapi-web', 'A website', 'web', $1)", [ORIGIN])
+    for kind, key in (("sdk", SDK_KEY), ("web", WEB_KEY)):
+        digest = sha256(key.encode()).hexdigest()
+        product.sql("INSERT INTO app_keys (hash, app, kind) VALUES ($1, 'openapi-web', $2)", digest, kind)
     product.post("/v1/installs", {"install_id": "openapi-1", "installed_at": 1453895044, "device": {"os": "iOS"}})
     eventually(lambda: product.get(f"/c/{PAUSED}", PERSON)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", APP)[0] == 200)
+    eventually(lambda: product.get("/v1/installs/openapi-1", VISITED)[0] == 403)
     return product.url
 
 
@@ -144,7 +171,14 @@ def edge_in_distress(edge: str, product: Product, tmp_path_factory: pytest.TempP
     """An edge whose disk may hold nothing and whose database is away; it knows the links from its snapshot."""
     folder, port = tmp_path_factory.mktemp("distress"), free_ports(240, first=22_000)
     snapshot = product.folder / "data" / "links.snapshot"
-    eventually(lambda: snapshot.exists() and LINK.encode() in snapshot.read_bytes())
+    eventually(
+        lambda: (
+            snapshot.exists()
+            and (known := snapshot.read_bytes())
+            and LINK.encode() in known
+            and b"openapi-web" in known
+        )
+    )
     shutil.copy(snapshot, folder)
     settings = {
         "TOUCHLINE_DATA": str(folder),
@@ -210,7 +244,7 @@ def test_every_documented_answer_has_a_case() -> None:
     asked = {(case.path, case.method, case.status, case.reason) for case in CASES}
     asked |= {(path, "head", status, reason) for path, method, status, reason in asked if method == "get"}
     # only an event can lack a field in this way
-    assert documented - asked == {("/v1/installs", "post", 422, "missing_field")}
+    assert documented - asked == {(path, "post", 422, "missing_field") for path in ("/v1/installs", "/v1/visits")}
     assert asked - documented == set()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from consumers.attribution.facts import CLICK_ID_NAMES
 from ingest.accept import S2S_PARAMETERS
-from ingest.bodies import DeviceBody, EventBody, InstallBody
+from ingest.bodies import DeviceBody, EventBody, InstallBody, VisitBody
 from schemas.events import RESERVED_EVENTS
 from schemas.identifiers import ALIASES
 from schemas.rules import Method
@@ -169,7 +169,8 @@ def test_the_page_names_every_reason_and_no_other() -> None:
 
 
 def test_the_page_names_every_field_parameter_identifier_event_and_method() -> None:
-    fields = {*InstallBody.__struct_fields__, *EventBody.__struct_fields__, *DeviceBody.__struct_fields__}
+    bodies = (InstallBody, EventBody, DeviceBody, VisitBody)
+    fields = {field for body in bodies for field in body.__struct_fields__}
     names = {*S2S_PARAMETERS, *fields, *ALIASES, *RESERVED_EVENTS, *CLICK_ID_NAMES, *get_args(Method)}
     prose = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
     said = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`\n]+)`", prose))))

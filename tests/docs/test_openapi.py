@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from deploy.demo import LINK
 from ingest.accept import S2S_PARAMETERS, Form
 from ingest.app import make_app
-from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, RevenueBody
+from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, RevenueBody, VisitBody
 from ingest.hits import form_and_link
 from schemas.events import RESERVED_EVENTS, Referrer
 from schemas.identifiers import KINDS
@@ -108,6 +108,7 @@ def codes(node: ast.expr) -> set[str]:
     [
         ("Install", InstallBody),
         ("Event", EventBody),
+        ("Visit", VisitBody),
         ("Device", DeviceBody),
         ("Revenue", RevenueBody),
         ("Referrer", Referrer),

@@ -232,7 +232,7 @@ async def test_an_unknown_path_is_a_404(edge: Edge, path: str) -> None:
         ("DELETE", f"/c/{LINK}/", "GET, HEAD"),
         ("OPTIONS", f"/i/{LINK}", "GET, HEAD"),
         ("GET", "/v1/installs", "POST"),
-        ("PUT", "/v1/events", "POST"),
+        ("PUT", "/v1/events", "OPTIONS, POST"),
     ],
 )
 async def test_another_method_is_told_which_are_allowed(client: Client, method: str, path: str, allowed: str) -> None:

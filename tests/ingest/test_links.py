@@ -45,6 +45,20 @@ def test_an_app_is_found_with_its_fallback() -> None:
     assert links.app("other") is None
 
 
+def test_origins_are_those_of_all_websites() -> None:
+    links = Links()
+    put(links, App(id="a", origins=("https://a", "https://both")), App(id="b", origins=("https://both",)), App(id="c"))
+    assert set(links.origins) == {"https://a", "https://both"}
+    put(links, App(id="a", origins=("https://new",)), App(id="a", origins=("https://new",)))
+    assert set(links.origins) == {"https://both", "https://new"}
+    put(links, App(id="b"))
+    assert set(links.origins) == {"https://new"}
+    again = Links()
+    for row in links.rows():
+        again.take(row)
+    assert again.origins == links.origins
+
+
 def test_a_key_is_known_by_its_secret_until_it_is_revoked() -> None:
     links = some_links()
     sdk, server = links.key(SDK_KEY), links.key(SERVER_KEY)

@@ -71,6 +71,11 @@ async def test_a_change_is_seen_by_its_notice(
     await soon(lambda: (link := feed.links.link("new")) and link.paused)
     await connection.execute("UPDATE apps SET fallback_url = 'https://example.org/'")
     await soon(lambda: (app := feed.links.app("app-1")) and app.fallback_url == "https://example.org/")
+    assert feed.links.careful == {}
+    await connection.execute(load("manage")["set_privacy"], "app-1", None, True)
+    await soon(lambda: feed.links.careful == {"app-1": "addresses"})
+    await connection.execute(load("manage")["set_privacy"], "app-1", True, None)
+    await soon(lambda: feed.links.careful == {"app-1": "coppa"})
     await feed.end()
 
 
@@ -106,6 +111,7 @@ async def test_without_postgres_the_disks_snapshot_serves(
     connection: asyncpg.Connection, database_url: str, tmp_path: Path
 ) -> None:
     await put_link(connection, "kept", "https://example.com/kept")
+    await connection.execute(load("manage")["set_privacy"], "app-1", True, False)
     first = Feed(tmp_path, database_url)
     first.start()
     await soon(lambda: (tmp_path / "links.snapshot").exists() and b"kept" in (tmp_path / "links.snapshot").read_bytes())
@@ -116,6 +122,7 @@ async def test_without_postgres_the_disks_snapshot_serves(
     link = second.links.link("kept")
     assert link is not None
     assert link.fallback_url == "https://example.com/kept"
+    assert second.links.careful == {"app-1": "coppa"}
     await second.end()
 
 

@@ -220,3 +220,28 @@ def test_a_value_arrives_as_it_was_sent(value: str) -> None:
 
 def test_a_deep_link_is_filled_too() -> None:
     assert expand("demo://open?click={click_id}&x={none}", {"click_id": "a+b"}) == "demo://open?click=a%20b&x="
+
+
+@pytest.mark.parametrize(
+    ("page", "landed"),
+    [
+        ("https://shop.example", f"https://shop.example?touchline_id={HIT}"),
+        ("https://shop.example/p", f"https://shop.example/p?touchline_id={HIT}"),
+        ("https://shop.example/p?", f"https://shop.example/p?touchline_id={HIT}"),
+        ("https://shop.example/p?a=%2F&b", f"https://shop.example/p?a=%2F&b&touchline_id={HIT}"),
+        ("https://shop.example/p?a=1&", f"https://shop.example/p?a=1&touchline_id={HIT}"),
+        ("https://shop.example/p#top?x", f"https://shop.example/p?touchline_id={HIT}#top?x"),
+        ("https://shop.example/p?c={click_id}#{site}", f"https://shop.example/p?c=7%3D&touchline_id={HIT}#s"),
+        ("https://shop.example/p?touchline_id={touchline_id}&b=1", f"https://shop.example/p?touchline_id={HIT}&b=1"),
+        ("https://shop.example/#/p?t={touchline_id}&c={click_id}", f"https://shop.example/#/p?t={HIT}&c=7%3D"),
+    ],
+)
+def test_a_websites_page_is_told_the_hit(page: str, landed: str) -> None:
+    of = Link(id="1", app="shop", targets=(Target(store="web", url=page),))
+    values = split_query("click_id=7%3D&site=s&touchline_id=somebody-elses")
+    for os in ("android", "ios", "other"):
+        assert landing(of, None, os, values, HIT, is_web=True).url == landed
+    alone = Link(id="1", app="shop", fallback_url=page)
+    assert landing(alone, None, "other", values, HIT, is_web=True).url == landed
+    paused = Link(id="1", app="shop", targets=of.targets, fallback_url="https://shop.example/", paused=True)
+    assert landing(paused, None, "other", values, HIT, is_web=True).url == "https://shop.example/"

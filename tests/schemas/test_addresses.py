@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.addresses import Network, is_public, parse_address, probe_networks, touch_network
+from schemas.addresses import Network, coarse_network, is_public, parse_address, probe_networks, touch_network
 from tests.support.data import data_folder
 
 V4_VALUES = st.integers(0, 2**32 - 1)
@@ -328,3 +328,30 @@ def test_public_ipv6_is_global_to_the_standard_library(value: int) -> None:
         address = IPv6Address(value)
         assert address.is_global
         assert not address.is_multicast
+
+
+@given(V4_VALUES, st.integers(0, 32), V6_VALUES, st.integers(0, 128))
+def test_a_coarse_network_holds_the_address_and_its_neighbours(v4: int, p4: int, v6: int, p6: int) -> None:
+    for one, finest in (
+        (Network(4, v4 >> (32 - p4) << (32 - p4), p4), 24),
+        (Network(6, v6 >> (128 - p6) << (128 - p6), p6), 64),
+    ):
+        coarse = coarse_network(one)
+        assert coarse.contains(one)
+        assert coarse.prefix <= finest
+        assert coarse == one or one.prefix > coarse.prefix
+        assert coarse_network(coarse) == coarse
+        assert parse_address(coarse.text) == coarse
+
+
+@pytest.mark.parametrize(
+    ("text", "coarse"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("203.0.112.0/22", "203.0.112.0/22"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2002:cb00:714d::1", "2002:cb00:7100::/40"),  # 6to4: 203.0.113.77
+    ],
+)
+def test_a_truncated_address(text: str, coarse: str) -> None:
+    assert coarse_network(network(text)).text == coarse

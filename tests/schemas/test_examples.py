@@ -20,6 +20,7 @@ RECORDS: dict[str, tuple[str, Decode]] = {
     "reject": ("reject", decode_reject),
     "install": ("install", decode_conversion),
     "event": ("event", decode_conversion),
+    "visit": ("visit", decode_conversion),
     "tally": ("tally", decode_tally),
 }
 
@@ -77,5 +78,5 @@ def test_an_example_validates_against_its_schema_and_only_whole(name: str) -> No
 def test_the_examples_of_a_record_show_every_field(name: str) -> None:
     of, _ = RECORDS[name]
     shown = {field for one, (its, _) in RECORDS.items() if its == of for field in msgspec.json.decode(text(one))}
-    kind = {"kind"} if of in ("install", "event") else set()
+    kind = {"kind"} if of in ("install", "event", "visit") else set()
     assert shown == set(publish.RECORDS[of].__struct_encode_fields__) | kind
