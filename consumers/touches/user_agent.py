@@ -81,14 +81,14 @@ def _parse(ua: str) -> Agent:
     device = result.device or Device()
     browser = result.user_agent or UserAgent()
     family = normal_os(os.family)
-    version = _joined(os)
+    version, major = _joined(os), os.major or ""
     if family == "ios" and browser.family == "Mobile Safari" and _is_frozen_safari(version, browser.major):
-        version = _joined(browser)
+        version, major = _joined(browser), browser.major or ""
     return Agent(
         os=family,
         os_family=os.family,
         os_version=version,
-        os_major=version.partition(".")[0],
+        os_major=major,
         device_family=device.family,
         device_brand=device.brand or "",
         device_model=device.model or "",

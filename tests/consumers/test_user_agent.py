@@ -51,6 +51,13 @@ def test_systems_are_what_uap_core_expects() -> None:
     assert wrong == []
 
 
+def test_safari_says_its_own_version_where_it_froze_the_systems() -> None:
+    frozen = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    assert parse(f"{frozen} Version/26.1 Mobile/15E148 Safari/604.1").os_version == "26.1"
+    assert parse(f"{frozen} Version/18.6 Mobile/15E148 Safari/604.1").os_version == "18.6"
+    assert parse(f"{frozen.replace('18_6', '17_5')} Version/26.1 Mobile/15E148 Safari/604.1").os_version == "17.5"
+
+
 @pytest.mark.data
 def test_devices_are_what_uap_core_expects() -> None:
     wrong = []

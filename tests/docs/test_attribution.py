@@ -90,7 +90,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     flooding, delays = row("flooding")[2], row("delays")[2]
     assert f"{FLOODING_CLICKS_MIN} clicks or more and less than {FLOODING_SHARE:.0%}".replace("%", " %") in flooding
     assert f"({FLOODING_EXPECTED_MIN} or more)" in flooding
-    assert f"{thousands(FLOODING_ALONE_CLICKS_MIN)} clicks and at most one install for" in flooding
+    assert f"{thousands(FLOODING_ALONE_CLICKS_MIN)} clicks in the week and at most one install for" in flooding
     assert f"for {thousands(round(1 / FLOODING_RATE_MAX))} of them" in flooding
     share = f"{DELAYS_FIRST_HOUR_MIN:.0%}".replace("%", " %")
     assert f"of {DELAYS_INSTALLS_MIN} or more installs of its link on that day less than {share}" in delays

@@ -188,8 +188,9 @@ async def publish(pool: asyncpg.Pool, *, flooding: bool = False, delays: bool = 
     yesterday = datetime.now(UTC).date() - timedelta(1)
     await pool.execute("INSERT INTO published_days (day, version) VALUES ($1, 1)", yesterday)
     await pool.execute(
-        "INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, flooding, delays)"
-        " VALUES ('link-1', $1, 1, 'app-1', 12000, 40, 0, $2, $3)",
+        "INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, week_clicks,"
+        " week_installs, flooding, delays)"
+        " VALUES ('link-1', $1, 1, 'app-1', 12000, 40, 0, 12000, 40, $2, $3)",
         yesterday,
         flooding,
         delays,
