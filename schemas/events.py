@@ -119,6 +119,9 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", 
     flags: list[str] = []
 
 
+SANDBOX = "sandbox"
+"""Flag of installs and events that their sender calls tests."""
+
 RESERVED_EVENTS = ("launch", "first_visit", "registration", "login", "payment", "subscription", "ad_revenue")
 """Names with a meaning of their own; any other name is a custom event."""
 
