@@ -1,4 +1,5 @@
-"""`touchline app`, `link`, `explain`, `tail`, `status`, `verify`, `forget`: management and questions from the shell."""
+"""`touchline app`, `link`, `test-device`, `explain`, `tail`, `status`, `verify`, `forget`: management and questions
+from the shell."""
 
 import typer
 
@@ -8,6 +9,7 @@ from console.forget import forget
 from console.links import links
 from console.status.command import status
 from console.tail import tail
+from console.test_devices import test_devices
 from console.verify import verify
 from process.terminal import Command, run_app
 
@@ -19,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(apps, name="app")
 app.add_typer(links, name="link")
+app.add_typer(test_devices, name="test-device")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 

@@ -16,6 +16,7 @@ import msgspec
 from console.forgetting import Names, names_of_install, subject_of
 from schemas.errors import TouchlineError
 from schemas.forgetting import STUB, device_keys, named_ids, pseudonym, touch_key
+from schemas.identifiers import probed_digests
 from schemas.sql import load
 
 PAGE_ROWS = 500
@@ -29,7 +30,7 @@ STAGE_S = 24 * 3600.0
 _KEYS = ("device_sha1_key", "device_md5_key", "click_key", "external_click_key", "print_key")
 _FIRST_ID, _LAST_ID = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
-TABLES = ("touches", "touch_more_keys", "installs", "conversion_keys", "decisions", "events", "rejects")
+TABLES = ("touches", "touch_more_keys", "installs", "conversion_keys", "decisions", "events", "rejects", "test_devices")
 
 
 class Asked(NamedTuple):
@@ -82,6 +83,7 @@ class _Erasure:
         await self._blank_found_touches()
         await self._blank_events()
         await self._blank_rejects()
+        await self._delete_test_devices()
         await self._blank_found_installs()
         return self._counts
 
@@ -210,6 +212,12 @@ class _Erasure:
             for row, (app, link) in zip(rows, told, strict=True)
             if not set(self._asked.apps).isdisjoint([app] if app else of_links.get(link or row["subject"], ()))
         ]
+
+    async def _delete_test_devices(self) -> None:
+        digests = [(one.kind, digest) for one in self._names.devices for digest in probed_digests(one)[0]]
+        if digests:
+            columns = map(list, zip(*digests, strict=True))
+            await self._count("test_devices", "delete_test_devices", self._asked.apps, *columns)
 
     async def _blank_found_installs(self) -> None:
         after: object = _FIRST_ID

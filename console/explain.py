@@ -7,6 +7,7 @@ import asyncpg
 import typer
 from rich.console import Console
 
+from console.credited import credited
 from console.explanation import facts
 from console.remarks import duration
 from process.terminal import Json, facts_lines, page, print_json, safe, table, with_postgres
@@ -26,8 +27,13 @@ def explain(
     fingerprint that is not sure enough, makes room for the next. Organic means that none counts. An install is
     decided once every touch received before it is stored; until then the decision is null.
     """
-    rows = with_postgres(lambda connection: connection.fetch(load("console")["explained"], install_id, app))
-    found = facts(_the_one(rows, install_id, app))
+
+    async def work(connection: asyncpg.Connection) -> dict[str, Any]:
+        rows = await connection.fetch(load("console")["explained"], install_id, app)
+        one = _the_one(rows, install_id, app)
+        return {**facts(one), **await credited(connection, one["id"])}
+
+    found = with_postgres(work)
     if json:
         print_json(found)
     else:

@@ -120,6 +120,10 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", 
     flags: list[str] = []
 
 
+SANDBOX = "sandbox"
+"""Flag of installs and events that their sender calls tests."""
+
+
 class Visit(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="visit"):
     """A page of a website, seen by a person's browser."""
 

@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.errors import ConfigError
 from schemas.events import TouchKind
-from schemas.validity import VERDICTS, Mode, Verdict
+from schemas.validity import TESTERS_REPEAT, VERDICTS, Mode, Verdict
 
 Method = Literal["identifier", "referrer", "fingerprint"]
 
@@ -76,9 +76,10 @@ class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         """The windows in microseconds; what is missing does not count."""
         return {(rule.method, rule.touch_kind): rule.window_ms * 1000 for rule in self.rules}
 
-    def mode(self, verdict: Verdict) -> Mode:
-        """What this app does about a touch with such a verdict."""
-        return self.validity.get(verdict, VERDICTS[verdict])
+    def mode(self, verdict: Verdict, *, test: bool = False) -> Mode:
+        """What this app does about a touch with such a verdict; `test`: of a test install."""
+        mode = self.validity.get(verdict, VERDICTS[verdict])
+        return "tag" if test and mode == "reject" and verdict in TESTERS_REPEAT else mode
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -14,6 +14,9 @@ Verdict = Literal[Finding, "duplicate", "repeat", "flooding", "delays", "injecti
 
 Mode = Literal["off", "tag", "reject"]
 
+TESTERS_REPEAT: Final[frozenset[Verdict]] = frozenset({"duplicate", "repeat"})
+"""Testers click the same link again and again: these verdicts are found for test installs, and never reject."""
+
 FINDINGS: Final[tuple[Finding, ...]] = get_args(Finding)
 """In the order in which a touch keeps them."""
 

@@ -47,6 +47,8 @@ class Decision(NamedTuple):
     """The device's install of the app before this one."""
     more: Mapping[str, int] = {}
     """Reason → candidates that are not listed."""
+    test: bool = False
+    """It counts in no report and no money."""
 
 
 class Standing(NamedTuple):
@@ -61,14 +63,14 @@ class Standing(NamedTuple):
 def decide(
     conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet = DEFAULT.rules, facts: Facts = NOTHING
 ) -> Decision:
-    """A pre-install label wins, then the device's earlier install; else the first rule that a standing candidate
-    meets, by its latest (touched, id)."""
+    """A pre-install label wins, then the device's earlier install, unless this one is a test; else the first rule that
+    a standing candidate meets, by its latest (touched, id)."""
     looked_at = _by_themselves(conversion, candidates, rules, facts)
     earlier, earlier_us = facts.earlier or (None, 0)
     label, winner = conversion.label, None
     if label is not None:
         method, why = "preinstall", "preinstalled"
-    elif earlier is not None and conversion.at_us - earlier_us < rules.reattribution_days * DAY_US:
+    elif earlier is not None and not facts.test and conversion.at_us - earlier_us < rules.reattribution_days * DAY_US:
         method, why = "reinstall", "reinstalled"
     else:
         winner = _chosen([one.candidate for one in looked_at if one.falls is None], rules)
@@ -85,6 +87,7 @@ def decide(
         label=label,
         earlier=earlier,
         more=more,
+        test=facts.test,
     )
 
 
@@ -103,7 +106,7 @@ def _by_themselves(
     for one in candidates:
         falls = why_it_falls(conversion, one, windows_us)
         found = verdicts(conversion, one, facts, rules) if falls is None else {}
-        looked_at.append(Standing(one, falls or rejecting(found, rules), found, None))
+        looked_at.append(Standing(one, falls or rejecting(found, rules, test=facts.test), found, None))
     prints = [one for one in candidates if one.method == "fingerprint"]
     standing = [one.candidate for one in looked_at if one.falls is None and one.candidate.method == "fingerprint"]
     if not standing:

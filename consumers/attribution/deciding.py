@@ -159,6 +159,7 @@ def _values(one: Decided) -> tuple[object, ...]:
         ",".join(tags),
         decision.earlier,
         one.rules.name,
+        decision.test,
     )
 
 

@@ -122,6 +122,8 @@ class Facts(NamedTuple):
     """(link, day in days since 1970) → its figures, of closed days only."""
     earlier: tuple[str, int] | None = None
     """The device's last install of the app before this one: its id, and its time in Unix microseconds."""
+    test: bool = False
+    """Whether it is a test device's, or says that it comes from a sandbox: attributed anew each time."""
 
 
 NOTHING = Facts()

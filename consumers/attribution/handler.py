@@ -9,6 +9,7 @@ import msgspec
 
 from consumers.attribution.facts import conversion
 from consumers.attribution.probes import device_keys, probes
+from consumers.attribution.testing import tests_among
 from consumers.attribution.visits import insert_visits
 from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
@@ -18,6 +19,8 @@ from schemas.codec import decode_conversion
 from schemas.devices import normal_os
 from schemas.errors import DeadLetter
 from schemas.events import Event, Install, Visit
+from schemas.forgetting import device_keys as stored_keys
+from schemas.identifiers import device_ids
 from schemas.ids import received_us
 from schemas.sql import joined, load
 
@@ -51,7 +54,8 @@ class ConversionsHandler:
         events = [row.value for row in rows if isinstance(row.value, Event)]
         new: set[str] = set()
         if installs:
-            values = [_install_values(one, self._countries) for one in installs]
+            tests = await tests_among(connection, installs)
+            values = [_install_values(one, self._countries, one.id in tests) for one in installs]
             found = await connection.fetch(load("conversions")["insert_installs"], *zip(*values, strict=True))
             new |= {str(row["id"]) for row in found}
             await _keep_keys(connection, [one for one in installs if one.id in new])
@@ -88,7 +92,12 @@ async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]
     await connection.executemany(load("conversions")["new_keys"], [one for one in devices if one[1]])
 
 
-def _install_values(install: Install, countries: Countries) -> tuple[object, ...]:
+def _device_keys(record: Install | Event) -> str:
+    """As an array's text: by these an event that names no install finds it."""
+    return "{" + ",".join(map(str, sorted(stored_keys(record.app, "click", device_ids(record.ids))))) + "}"
+
+
+def _install_values(install: Install, countries: Countries, test: bool) -> tuple[object, ...]:
     return (
         install.app,
         install.install_id,
@@ -105,6 +114,8 @@ def _install_values(install: Install, countries: Countries) -> tuple[object, ...
         install.ua,
         countries.country(install.ip) if install.ip else None,
         ",".join(install.flags),
+        _device_keys(install),
+        test,
     )
 
 
@@ -124,6 +135,7 @@ def _event_values(event: Event) -> tuple[object, ...]:
         event.ip,
         event.ua,
         ",".join(event.flags),
+        _device_keys(event) if event.install_id is None else "{}",
     )
 
 

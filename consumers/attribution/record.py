@@ -1,4 +1,4 @@
-"""What the rest of the record says about candidates: earlier copies, the link's day, the device's earlier install."""
+"""What the rest of the record says: copies of candidates, the link's day, the device's earlier install, tests."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
@@ -32,7 +32,10 @@ async def read_facts(
     repeats = await _repeats(connection, touches.values())
     days = await _link_days(connection, conversions, contenders)
     earlier = await _earlier_installs(connection, conversions)
-    return [Facts(duplicates, repeats, days, earlier.get(number)) for number in range(len(conversions))]
+    tests = await _tests(connection, conversions)
+    return [
+        Facts(duplicates, repeats, days, earlier.get(number), one.id in tests) for number, one in enumerate(conversions)
+    ]
 
 
 async def _duplicates(connection: asyncpg.Connection, touches: Collection[Candidate]) -> Mapping[str, str]:
@@ -118,3 +121,9 @@ async def _earlier_installs(
             at_us = conversion_time((row["installed_at"] - EPOCH) // _US, received_us(install_id))
             found[row["number"]] = max(found.get(row["number"], ("", 0)), (install_id, at_us))
     return found
+
+
+async def _tests(connection: asyncpg.Connection, conversions: Sequence[Conversion]) -> set[str]:
+    """Those that were test installs when they were received."""
+    rows = await connection.fetch(load("conversions")["tests"], [one.id for one in conversions])
+    return {str(row["id"]) for row in rows}

@@ -30,7 +30,7 @@ class Sums(msgspec.Struct):
 
     installs: int = 0
     revenue_micros: Counter[str] = msgspec.field(default_factory=Counter)
-    """Currency → micros, of the events of its installs."""
+    """Currency → micros, of the events credited to its installs."""
 
 
 class Difference(msgspec.Struct):
@@ -40,6 +40,8 @@ class Difference(msgspec.Struct):
     """Decided again."""
     changed: int = 0
     """Of these, with another method or touch than before."""
+    tests: int = 0
+    """Of the changed: test installs, which are in no move and no campaign."""
     verdicts: int = 0
     """Of these, with the same winner and another verdict on some candidate."""
     too_late: int = 0
@@ -178,6 +180,9 @@ async def _count(
         winner = one.decision.winner.touch_id if one.decision.winner else None
         if (row["method"], str(row["touch"]) if row["touch"] else None) == (one.decision.method, winner):
             found.verdicts += 1
+        elif one.decision.test:
+            found.changed += 1
+            found.tests += 1
         else:
             moved.append((row, one))
     if not moved:

@@ -87,6 +87,7 @@ def _facts(found: Difference, *, applied: bool) -> dict[str, Any]:
     return {
         "installs": found.installs,
         "changed": found.changed,
+        "changed_test_installs": found.tests,
         "verdicts_changed": found.verdicts,
         "changed_with_a_touch_too_late": found.too_late,
         "days_renewed": found.days,
@@ -118,6 +119,7 @@ def _print(out: Console, found: Difference, *, applied: bool) -> None:
     done = "kept" if applied else "not kept: --apply does"
     out.print(f"{found.installs} installs decided again, {found.changed} differ ({done}).", style="bold")
     lines = {
+        "of those that differ are tests and count nowhere below": found.tests,
         "have the same winner and other verdicts on the rest": found.verdicts,
         "of those that differ had a touch that came too late": found.too_late,
         "wait to be decided anyway": found.waiting,

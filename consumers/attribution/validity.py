@@ -26,9 +26,9 @@ def verdicts(conversion: Conversion, one: Candidate, facts: Facts, rules: RuleSe
     return found
 
 
-def rejecting(found: Mapping[Verdict, Figures], rules: RuleSet) -> Verdict | None:
-    """The first of the verdicts for which this app lets a touch fall."""
-    return next((name for name in VERDICTS if name in found and rules.mode(name) == "reject"), None)
+def rejecting(found: Mapping[Verdict, Figures], rules: RuleSet, *, test: bool = False) -> Verdict | None:
+    """The first of the verdicts for which this app lets a touch fall; `test`: of a test install."""
+    return next((name for name in VERDICTS if name in found and rules.mode(name, test=test) == "reject"), None)
 
 
 def _finding(name: Finding) -> Check:

@@ -52,3 +52,13 @@ SELECT (SELECT count(*) FROM installs WHERE NOT decided) AS installs,
 -- name: touches_between
 -- How many touches have ids from $1 up to $2; counts up to $3.
 SELECT count(*) FROM (SELECT FROM touches WHERE id >= $1 AND id < $2 LIMIT $3) t;
+
+-- name: credited
+-- The newest $2 events of an install with the attribution that stands for it.
+SELECT name, occurred_at, revenue_micros, currency, test, decided, method, link, campaign, partner
+FROM credited_events WHERE install = $1 ORDER BY occurred_at DESC, event LIMIT $2;
+
+-- name: credited_sums
+-- How many events an install has, and what they brought without tests, by currency (null: those without revenue).
+SELECT currency, count(*) AS events, coalesce(sum(revenue_micros) FILTER (WHERE NOT test), 0)::bigint AS micros
+FROM credited_events WHERE install = $1 GROUP BY currency ORDER BY currency;

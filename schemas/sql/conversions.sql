@@ -1,30 +1,38 @@
 -- name: insert_installs
 -- New installs; an install_id that stands already changes nothing.
 INSERT INTO installs (app, install_id, id, installed_at, user_id, preinstall_link, ids, os, device,
-                      app_version, referrer, ip, ua, country, flags)
+                      app_version, referrer, ip, ua, country, flags, device_keys, test)
 SELECT i.app, i.install_id, i.id, timestamptz 'epoch' + i.installed_us * interval '1 microsecond',
        i.user_id, i.preinstall_link, i.ids::jsonb, i.os, i.device::jsonb, i.app_version,
-       i.referrer::jsonb, i.ip::inet, i.ua, i.country, coalesce(string_to_array(nullif(i.flags, ''), ','), '{}')
+       i.referrer::jsonb, i.ip::inet, i.ua, i.country, coalesce(string_to_array(nullif(i.flags, ''), ','), '{}'),
+       i.device_keys::bigint[], i.test
 FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+            $17::boolean[])
     AS i (app, install_id, id, installed_us, user_id, preinstall_link, ids, os, device,
-          app_version, referrer, ip, ua, country, flags)
+          app_version, referrer, ip, ua, country, flags, device_keys, test)
 ON CONFLICT DO NOTHING
 RETURNING id;
 
 -- name: insert_events
 -- New events; an event_id that stands already changes nothing.
 INSERT INTO events (app, event_id, id, name, occurred_at, install_id, ids, user_id, revenue_micros, currency,
-                    params, ip, ua, flags)
+                    params, ip, ua, flags, device_keys)
 SELECT e.app, e.event_id, e.id, e.name, timestamptz 'epoch' + e.occurred_us * interval '1 microsecond',
        e.install_id, e.ids::jsonb, e.user_id, e.revenue_micros, e.currency, e.params::jsonb, e.ip::inet, e.ua,
-       coalesce(string_to_array(nullif(e.flags, ''), ','), '{}')
+       coalesce(string_to_array(nullif(e.flags, ''), ','), '{}'), e.device_keys::bigint[]
 FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-            $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+            $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
     AS e (app, event_id, id, name, occurred_us, install_id, ids, user_id, revenue_micros, currency,
-          params, ip, ua, flags)
+          params, ip, ua, flags, device_keys)
 ON CONFLICT DO NOTHING
 RETURNING id;
+
+-- name: test_devices
+-- Which of these installs are test devices': (install, app, kind of identifier, SHA-1, received at).
+SELECT DISTINCT i.install
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS i (install, app, kind, sha1, at)
+JOIN test_devices t ON t.app = i.app AND t.kind = i.kind AND t.sha1 = i.sha1 AND t.created_at <= i.at;
 
 -- name: standing
 -- Which of these records stand already: a replay of ours, not a sender's retry.
@@ -177,13 +185,19 @@ CROSS JOIN LATERAL (
     ORDER BY touched_at DESC, id DESC LIMIT 1) e;
 
 -- name: earlier_installs
--- Installs that share a device's key and came before, the latest of each key first: (install's number, key, install).
+-- Installs that share a device's key and came before, no tests, the latest of each key first: (number, key, install).
 SELECT p.number, i.id, i.installed_at, i.ids
 FROM unnest(string_to_array($1, ',')::int[], string_to_array($2, ',')::bigint[], string_to_array($3, ',')::uuid[])
     AS p (number, key, install)
 CROSS JOIN LATERAL (
-    SELECT install FROM conversion_keys WHERE key = p.key AND install < p.install ORDER BY install DESC LIMIT 3) c
+    SELECT k.install FROM conversion_keys k JOIN installs o ON o.id = k.install
+    WHERE k.key = p.key AND k.install < p.install AND NOT o.test
+    ORDER BY k.install DESC LIMIT 3) c
 JOIN installs i ON i.id = c.install;
+
+-- name: tests
+-- Which of these installs are tests.
+SELECT id FROM installs WHERE id = ANY($1::uuid[]) AND test;
 
 -- name: new_keys
 -- Keys that nobody has looked for among the installs yet.
@@ -226,7 +240,7 @@ SELECT pg_advisory_xact_lock(7406004);
 
 -- name: publish_day
 -- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
--- clicks; installs received then that one of its touches caused, or would have but for flooding; of these, those
+-- clicks; installs received then (no tests) that one of its touches caused, or would have but for flooding; of these, those
 -- within an hour. A link is judged by the week up to the day ($4 days): it floods when it brings less than a share ($6)
 -- of what the app's other links would have brought ($7 at least), or next to nothing ($8 a click) of very many ($9).
 WITH version AS (
@@ -241,7 +255,7 @@ WITH version AS (
     FROM installs i
     CROSS JOIN LATERAL (SELECT candidates FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d
     CROSS JOIN LATERAL jsonb_to_recordset(d.candidates) AS c (link text, verdict text, reason text, age_seconds bigint)
-    WHERE i.id >= $2 AND i.id < $3 AND (c.verdict = 'won' OR c.reason = 'flooding')
+    WHERE i.id >= $2 AND i.id < $3 AND NOT i.test AND (c.verdict = 'won' OR c.reason = 'flooding')
     GROUP BY c.link, i.app
 ), before AS (
     SELECT link, app, sum(clicks) AS clicks, sum(installs) AS installs FROM (
@@ -296,18 +310,19 @@ UPDATE installs SET too_late = true WHERE id IN (SELECT install FROM old);
 -- name: decide
 -- Decisions with their candidates. A later decision of an install has a higher number; an equal one is none.
 INSERT INTO decisions (install, number, method, touch, touch_kind, link, campaign, partner, click_id,
-                       confidence, candidates, more, tags, earlier, rules, replayed)
+                       confidence, candidates, more, tags, earlier, rules, test, replayed)
 SELECT d.install, coalesce(o.number, 0) + 1,
        d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
        d.candidates::jsonb, d.more::jsonb, coalesce(string_to_array(nullif(d.tags, ''), ','), '{}'), d.earlier,
-       d.rules, $15
+       d.rules, d.test, $16
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::float8[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[])
+            $9::float8[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[],
+            $15::boolean[])
     AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, more, tags,
-          earlier, rules)
+          earlier, rules, test)
 LEFT JOIN LATERAL (SELECT * FROM decisions o WHERE o.install = d.install ORDER BY o.number DESC LIMIT 1) o ON true
-WHERE (o.method, o.touch, o.candidates, o.more, o.earlier)
-      IS DISTINCT FROM (d.method, d.touch, d.candidates::jsonb, d.more::jsonb, d.earlier);
+WHERE (o.method, o.touch, o.candidates, o.more, o.earlier, o.test)
+      IS DISTINCT FROM (d.method, d.touch, d.candidates::jsonb, d.more::jsonb, d.earlier, d.test);
 
 -- name: mark_decided
 -- They wait no longer.

@@ -155,7 +155,7 @@ DELETE FROM marks WHERE install = ANY($1::uuid[]);
 -- name: blank_installs
 -- (id, pseudonym of the install id). The operating system stays; so does the pre-install label, which is a link.
 UPDATE installs i SET install_id = n.install_id, ids = '{}', user_id = NULL, ip = NULL, ua = '', referrer = NULL,
-    device = jsonb_build_object('os', i.device -> 'os'),
+    device = jsonb_build_object('os', i.device -> 'os'), device_keys = '{}',
     flags = array_append(array_remove(i.flags, 'forgotten'), 'forgotten')
 FROM unnest($1::uuid[], $2::text[]) AS n (id, install_id) WHERE i.id = n.id
 RETURNING i.id;
@@ -166,8 +166,12 @@ SELECT id FROM events WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
 
 -- name: events_named
 -- Events after $1 up to $2, of apps $3: by user id $4, (app $5, install id $6) or text $7.
-SELECT e.id, e.app, e.event_id, e.install_id,
-       EXISTS (SELECT FROM installs i WHERE i.app = e.app AND i.install_id = e.install_id) AS install_stands
+-- An event that names no install belongs to that of its user or device, as long as these are known.
+SELECT e.id, e.app, e.event_id, coalesce(e.install_id, (
+           SELECT i.install_id FROM event_installs o JOIN installs i ON i.id = o.install WHERE o.event = e.id
+       )) AS install_id,
+       e.install_id IS NULL OR EXISTS (
+           SELECT FROM installs i WHERE i.app = e.app AND i.install_id = e.install_id) AS install_stands
 FROM events e
 WHERE e.id > $1 AND e.id <= $2 AND e.app = ANY($3::text[]) AND (
     e.user_id = ANY($4::text[])
@@ -179,9 +183,16 @@ WHERE e.id > $1 AND e.id <= $2 AND e.app = ANY($3::text[]) AND (
 -- name: blank_events
 -- (id, pseudonyms of event id and install id). Name, time and money stay.
 UPDATE events e SET event_id = n.event_id, install_id = n.install_id, ids = '{}', user_id = NULL, params = '{}',
-    ip = NULL, ua = '', flags = array_append(array_remove(e.flags, 'forgotten'), 'forgotten')
+    ip = NULL, ua = '', device_keys = '{}',
+    flags = array_append(array_remove(e.flags, 'forgotten'), 'forgotten')
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, event_id, install_id) WHERE e.id = n.id
 RETURNING e.id;
+
+-- name: delete_test_devices
+-- The device among the test devices of apps $1: (kind, SHA-1).
+DELETE FROM test_devices t USING unnest($2::text[], $3::text[]) AS d (kind, sha1)
+WHERE t.app = ANY($1::text[]) AND t.kind = d.kind AND t.sha1 = d.sha1
+RETURNING t.app;
 
 -- name: rejects_end
 -- Last (consumer, id) of the page of $3 rejects after ($1, $2); none: it is the last page.

@@ -73,3 +73,17 @@ SELECT version, preset, rules, created_at FROM app_rules WHERE app = $1 ORDER BY
 INSERT INTO app_rules (app, version, preset, rules)
 SELECT $1, coalesce(max(version), 0) + 1, $2, $3::text::jsonb FROM app_rules WHERE app = $1
 RETURNING version;
+
+-- name: put_test_device
+-- A test device; one that is known gets the title ($4), if there is one.
+INSERT INTO test_devices AS t (app, kind, sha1, title) VALUES ($1, $2, $3, $4)
+ON CONFLICT (app, kind, sha1) DO UPDATE SET title = coalesce(nullif(excluded.title, ''), t.title)
+RETURNING app, kind, sha1, title, created_at;
+
+-- name: test_devices
+-- Test devices of an app, the newest first.
+SELECT app, kind, sha1, title, created_at FROM test_devices WHERE app = $1 ORDER BY created_at DESC, kind, sha1;
+
+-- name: delete_test_device
+-- Its installs from now on are like any other's.
+DELETE FROM test_devices WHERE app = $1 AND kind = $2 AND sha1 = $3 RETURNING app, kind, sha1, title, created_at;

@@ -21,10 +21,19 @@ ORDER BY i.id LIMIT $3 FOR UPDATE OF i;
 SELECT version, rules FROM app_rules WHERE app = $1 ORDER BY version DESC LIMIT 1;
 
 -- name: revenue
--- What the events of installs brought, by currency.
-SELECT i.id, e.currency, sum(e.revenue_micros)::bigint AS micros
-FROM installs i JOIN events e ON e.app = i.app AND e.install_id = i.install_id
-WHERE i.id = ANY($1::uuid[]) AND e.currency IS NOT NULL GROUP BY 1, 2;
+-- What the events of installs brought, by currency, and those of the device's reinstalls, which stand on the decision
+-- about the first one; without tests.
+WITH RECURSIVE theirs AS (
+    SELECT id, id AS install FROM unnest($1::uuid[]) AS i (id)
+    UNION
+    SELECT t.id, d.install FROM theirs t JOIN decisions d ON d.earlier = t.install AND d.method = 'reinstall'
+    WHERE d.install <> ALL($1)
+    AND NOT EXISTS (SELECT FROM decisions l WHERE l.install = d.install AND l.number > d.number)
+)
+SELECT t.id, e.currency, sum(e.revenue_micros)::bigint AS micros
+FROM theirs t CROSS JOIN LATERAL (
+    SELECT * FROM credited_events c WHERE c.install = t.install AND NOT c.test AND c.currency IS NOT NULL OFFSET 0) e
+GROUP BY 1, 2;
 
 -- name: received_before
 -- Whether anything was received before this hour (since 1970).
