@@ -7,6 +7,8 @@ from benchmarks.attribution.scoring import Candidate, Decided
 from benchmarks.attribution.truth import Launch
 
 BINS = 10
+DECIDING = frozenset({"fingerprint", "organic"})
+"""Where the confidence decides: an identifier's installs have the same touch as a fingerprint nearly always."""
 
 
 class Statement(NamedTuple):
@@ -29,11 +31,12 @@ class Bin(NamedTuple):
 def statements(
     pairs: Iterable[tuple[Launch, Decided | None]], devices: Mapping[str, int | None]
 ) -> tuple[list[Statement], bool]:
-    """What was stated of each install's best fingerprint candidate, and whether candidates state it themselves.
+    """What was stated of the best fingerprint candidate of each install that no surer method decided, and whether
+    candidates state it themselves.
 
     Those below a threshold count too, where candidates state their confidence; else only the decision's does.
     """
-    listed = [(launch, decided) for launch, decided in pairs if decided is not None]
+    listed = [(launch, decided) for launch, decided in pairs if decided is not None and decided.method in DECIDING]
     own = any(one.confidence is not None for _, decided in listed for one in decided.candidates)
     found: list[Statement] = []
     for launch, decided in listed:

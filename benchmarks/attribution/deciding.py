@@ -54,10 +54,26 @@ def decider(pool: asyncpg.Pool) -> Decider:
     return Decider(pool, Empty(), Meters())
 
 
+PUBLISHED = """
+INSERT INTO published_days (day, version)
+SELECT DISTINCT to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0)::date - 1, 1
+FROM installs WHERE NOT decided ON CONFLICT DO NOTHING
+"""
+
+
+async def skip_days(pool: asyncpg.Pool) -> None:
+    """The days before those of the installs that wait count as published, and say nothing of any link.
+
+    The first decision of a day publishes the day before, once; here fourteen days begin at once, and no install of
+    them is decided yet, which would make every link look like a flood.
+    """
+    await pool.execute(PUBLISHED)
+
+
 async def pass_barriers(pool: asyncpg.Pool) -> None:
     """Every install that waits gets a barrier, and passes it."""
     one = decider(pool)
-    while await one._raise_barrier() or await one._pass_barriers():
+    while await one.raise_barrier() or await one.pass_barriers():
         pass
 
 
@@ -67,7 +83,7 @@ async def decide_ready(pool: asyncpg.Pool) -> Timing:
     batches_us: list[float] = []
     began, cpu = time.perf_counter(), time.process_time()
     last = began
-    while found := await one._decide_ready():
+    while found := await one.decide_ready():
         now = time.perf_counter()
         batches_us.append((now - last) / found * 1e6)
         decided, last = decided + found, now

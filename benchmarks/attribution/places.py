@@ -16,8 +16,16 @@ HOUR_US = 3_600_000_000
 ALL = 1 << 64
 _MASK = ALL - 1
 
-# Public /8s of European registries, apart for each use, so that no home stands where a carrier is.
-_HOMES = (79, 80, 81, 82, 83, 84, 86, 87, 90, 92, 93)
+# Blocks of European access providers, apart for each use, so that no home stands where a carrier or a server is.
+_HOMES = tuple(
+    (int(network.network_address), network.num_addresses)
+    for network in map(
+        ip_network,
+        ("79.192.0.0/10", "80.128.0.0/11", "81.128.0.0/11", "83.32.0.0/11", "84.128.0.0/10", "86.192.0.0/10",
+         "87.128.0.0/10", "88.0.0.0/11", "90.0.0.0/9", "91.0.0.0/10", "93.192.0.0/10"),
+    )
+)  # fmt: skip
+_HOME_OCTETS = frozenset(first >> 24 for first, _ in _HOMES)
 _SHARED_HOMES = 77
 _OFFICES = 193
 _CARRIERS = 31
@@ -49,7 +57,7 @@ def kind_of(address: str) -> str:
     """What an address of this world is: home, shared home, office, mobile, `other` (data centres, spam, IPv6)."""
     first = address.partition(".")[0]
     named = {str(_SHARED_HOMES): "shared home", str(_OFFICES): "office", str(_CARRIERS): "mobile"}
-    return named.get(first) or ("home" if first.isdigit() and int(first) in _HOMES else "other")
+    return named.get(first) or ("home" if first.isdigit() and int(first) in _HOME_OCTETS else "other")
 
 
 def mix(*parts: int) -> int:
@@ -109,7 +117,8 @@ class Places:
             v4 = (_SHARED_HOMES << 24) + mix(world.seed, 8, house, lease) % self._shared
         else:
             drawn = mix(world.seed, 9, house, lease)
-            v4 = (_HOMES[drawn % len(_HOMES)] << 24) + (drawn >> 8) % (1 << 24)
+            first, count = _HOMES[drawn % len(_HOMES)]
+            v4 = first + (drawn >> 8) % count
         prefix = None
         if share_of(world.seed, 10, house) < world.home_ipv6_share:
             prefix = _HOMES_V6 + (mix(world.seed, 11, house, lease) % (1 << 40) << 64)
@@ -117,7 +126,7 @@ class Places:
 
     def _office(self, who: Resident, at_us: int) -> Seat:
         world, office = self._world, who.office or 0
-        v4 = (_OFFICES << 24) + mix(world.seed, 12, office) % (1 << 24)
+        v4 = (_OFFICES << 24) + (248 << 16) + mix(world.seed, 12, office) % (1 << 19)  # 193.248.0.0/13
         prefix = None
         if share_of(world.seed, 13, office) < world.home_ipv6_share / 2:
             prefix = _OFFICES_V6 + (mix(world.seed, 14, office) % (1 << 40) << 64)

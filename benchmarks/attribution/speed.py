@@ -145,6 +145,7 @@ class _Run:
         try:
             await pool.execute("VACUUM (ANALYZE)", timeout=MAINTENANCE_S_MAX)
             await loading.store(pool, ConversionsHandler(open_countries()), waiting, lambda _: None)
+            await deciding.skip_days(pool)
             await deciding.pass_barriers(pool)
             await pool.execute("ANALYZE installs", timeout=MAINTENANCE_S_MAX)
             await pool.execute("CHECKPOINT", timeout=MAINTENANCE_S_MAX)

@@ -66,9 +66,9 @@ class Decider:
     async def step(self) -> bool:
         """One round of everything; whether anything was done. Until it says no, something can be decided."""
         await self._tidy_now_and_then()
-        raised = await self._raise_barrier()
-        passed = await self._pass_barriers()
-        first = await self._decide_ready()
+        raised = await self.raise_barrier()
+        passed = await self.pass_barriers()
+        first = await self.decide_ready()
         marked = await self._mark()
         again = await self._decide_again()
         return raised or passed or first > 0 or marked or again > 0
@@ -79,7 +79,7 @@ class Decider:
             await connection.execute(load("conversions")["drop_open_barriers"])
         return True
 
-    async def _raise_barrier(self) -> bool:
+    async def raise_barrier(self) -> bool:
         """A barrier for the installs that are committed by now: their hits are below the ends read after."""
         rows = await self._pool.fetch(load("conversions")["without_barrier"], BARRIER_INSTALLS_MAX)
         if not rows:
@@ -88,7 +88,8 @@ class Decider:
         await self._pool.execute(load("conversions")["new_barrier"], _encode_ends(ends), [row["id"] for row in rows])
         return True
 
-    async def _pass_barriers(self) -> bool:
+    async def pass_barriers(self) -> bool:
+        """Those that the touches consumer has come to; whether there were any."""
         barriers = await self._pool.fetch(load("conversions")["open_barriers"])
         if not barriers:
             return False
@@ -101,7 +102,16 @@ class Decider:
                 passed = True
         return passed
 
-    async def _decide_ready(self) -> int:
+    async def decide_ready(self) -> int:
+        """Installs decided for the first time: two pages at once, so that one is computed while Postgres reads for the
+        other."""
+        pages = await asyncio.gather(self._decide_page(), self._decide_page(), return_exceptions=True)
+        for page in pages:
+            if isinstance(page, BaseException):
+                raise page
+        return sum(pages)  # type: ignore[arg-type]
+
+    async def _decide_page(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(load("conversions")["turn"])
             rows = await connection.fetch(load("conversions")["take_ready"], DECIDED_AT_ONCE)

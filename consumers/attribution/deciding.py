@@ -10,7 +10,6 @@ import msgspec
 from consumers.attribution.candidates import EPOCH, PER_KEY_FIRST, PER_KEY_MAX, read_candidates, timestamp
 from consumers.attribution.decide import Decision, Judged, contenders, decide
 from consumers.attribution.facts import Candidate, Conversion, Label, conversion
-from consumers.attribution.probes import probes
 from consumers.attribution.record import read_facts
 from schemas.events import Device, Install, Referrer
 from schemas.ids import received_us
@@ -79,9 +78,7 @@ async def _decide(
 
 def _watched(one: Decided) -> Iterable[int]:
     """A touch under one of these keys may be the one that a contender repeats, whomever it was from."""
-    own = {probe.key for probe in probes(one.conversion)}
-    found = {key for touch in one.contenders for key in (touch.click_key, touch.print_key) if key is not None}
-    return sorted(found - own)
+    return {key for touch in one.contenders for key in (touch.click_key, touch.print_key) if key is not None}
 
 
 async def _rules_of(
