@@ -1,16 +1,18 @@
 """Reads the candidates of installs from Postgres: the shell around `decide`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import asyncpg
 
 from consumers.attribution.facts import Candidate, Conversion
+from consumers.attribution.fingerprint import CROWD_US
 from consumers.attribution.probes import probes
 from schemas.addresses import parse_address
+from schemas.events import TouchKind
 from schemas.ids import floor_id
-from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet
+from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, Method, RuleSet
 from schemas.sql import joined, load
 
 PER_KEY_FIRST = 50
@@ -28,10 +30,14 @@ async def read_candidates(
 
     Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
     """
-    asked: list[tuple[object, ...]] = []
+    asked: list[tuple[str, ...]] = []
     named: list[tuple[int, str]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
-        asked += [(number, *values) for values in _asked(one, its, per_key)]
+        bounds: dict[tuple[str, str], tuple[str, ...]] = {}
+        for method, column, key, touch in probes(one, its.rules):
+            if (method, touch) not in bounds:
+                bounds[method, touch] = _bounds(one, its, method, touch, per_key)
+            asked.append((str(number), method, column, str(key), *bounds[method, touch]))
         named += [(number, touch_id) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
@@ -41,14 +47,16 @@ async def read_candidates(
     return _sorted_out(rows, len(conversions), per_key)
 
 
-def _asked(one: Conversion, rules: RuleSet, per_key: int) -> Iterator[tuple[object, ...]]:
-    """(method, column, key, bounds of ids, latest touched_at, rows) for every probe, within its rule's window."""
+def _bounds(
+    one: Conversion, rules: RuleSet, method: Method, touch: TouchKind, per_key: int
+) -> tuple[str, str, str, str]:
+    """Lowest id, id to stop before, latest touched_at, rows at most: within the rule's window, and a crowd's."""
+    window_us = rules.windows_us[method, touch]
     top_us = one.at_us + CLOCK_SKEW_US
-    high = floor_id(top_us + RECEIVED_WITHIN_US)
-    lows = {counted: floor_id(one.at_us - window_us - CLOCK_SKEW_US) for counted, window_us in rules.windows_us.items()}
-    for method, column, key, touch in probes(one, rules.rules):
-        rows = PER_KEY_FIRST if method == "fingerprint" else per_key
-        yield method, column, key, lows[method, touch], high, top_us, rows
+    if method == "fingerprint":
+        window_us, per_key = max(window_us, CROWD_US), PER_KEY_FIRST
+    low, high = floor_id(one.at_us - window_us - CLOCK_SKEW_US), floor_id(top_us + RECEIVED_WITHIN_US)
+    return low, high, str(top_us), str(per_key)
 
 
 def timestamp(us: int) -> datetime:
