@@ -11,7 +11,7 @@ from tests.consumers.attribution.samples import GAID, install, touch
 
 def falls(one: Candidate, **of_install: Any) -> str | None:
     """By the default rules."""
-    return why_it_falls(install(**of_install), one, DEFAULT.rules.rules)
+    return why_it_falls(install(**of_install), one, DEFAULT.rules.windows_us)
 
 
 @pytest.mark.parametrize("method", ["identifier", "referrer", "fingerprint"])
