@@ -265,7 +265,9 @@ class _Erasure:
         await self._pages.count("conversion_keys", self._sql["delete_keys"], ids)
         await self._connection.execute(self._sql["delete_marks"], ids)
         hidden = [self._pages.hidden(row, "install_id") for row in rows]
-        await self._pages.count("installs", self._sql["blank_installs"], [row["id"] for row in rows], hidden)
+        named = ([row["id"] for row in rows], hidden)
+        await self._pages.stage(self._sql["make_way"], *named)
+        await self._pages.count("installs", self._sql["blank_installs"], *named)
 
 
 def _device_keys(row: asyncpg.Record) -> set[int]:

@@ -168,6 +168,12 @@ DELETE FROM conversion_keys WHERE install = ANY($1::uuid[]) RETURNING key;
 -- Nor are they decided again.
 DELETE FROM marks WHERE install = ANY($1::uuid[]);
 
+-- name: make_way
+-- (id, pseudonym of the install id). A sender's retry may have come in under it meanwhile: it gets one of its own.
+UPDATE installs i SET install_id = i.install_id || '-' || i.id
+FROM unnest($1::uuid[], $2::text[]) AS n (id, install_id)
+WHERE i.app = (SELECT app FROM installs WHERE id = n.id) AND i.install_id = n.install_id AND i.id <> n.id;
+
 -- name: blank_installs
 -- (id, pseudonym of the install id). The operating system stays; so does the pre-install label, which is a link.
 UPDATE installs i SET install_id = n.install_id, ids = '{}', user_id = NULL, ip = NULL, ua = '', referrer = NULL,
@@ -196,8 +202,11 @@ WHERE e.id > $1 AND e.id <= $2 AND e.app = ANY($3::text[]) AND (
                WHERE strpos(lower(concat_ws(' ', e.ids, e.params, e.user_id, e.event_id)), f.form) > 0));
 
 -- name: blank_events
--- (id, pseudonyms of event id, install id and visitor id). Name, time and money stay.
-UPDATE events e SET event_id = n.event_id, install_id = n.install_id,
+-- (id, pseudonyms of event id, install id and visitor id). Name, time and money stay. A sender's retry may have come in
+-- under the event's pseudonym meanwhile.
+UPDATE events e SET install_id = n.install_id,
+    event_id = CASE WHEN EXISTS (SELECT FROM events o WHERE o.app = e.app AND o.event_id = n.event_id AND o.id <> e.id)
+        THEN n.event_id || '-' || e.id ELSE n.event_id END,
     ids = CASE WHEN n.visitor_id IS NULL THEN '{}' ELSE jsonb_build_object('visitor_id', n.visitor_id) END,
     user_id = NULL, params = '{}', ip = NULL, ua = '',
     flags = array_append(array_remove(e.flags, 'forgotten'), 'forgotten')
