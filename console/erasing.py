@@ -1,7 +1,8 @@
 """Erases a device from Postgres, a page a transaction: killed at any point, a second run ends in the same state.
 
-The order matters. Keys are kept first, so that consumers let nothing new in; installs are blanked last, because
-they alone tell what else their device is called.
+The order matters. Keys are kept first, so that consumers let nothing new in; what leads to something else is blanked
+after it: visits to the touches they name, touches of the device to visits, and last installs, because they alone tell
+what else their device is called.
 """
 
 import asyncio
@@ -13,24 +14,25 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
+from console import erasing_pages
+from console.erasing_pages import FIRST_ID, Pages, columns, cut
+from console.erasing_visits import blank_visits, known, stage_touches_named, visitors_led_to
 from console.forgetting import Names, names_of_install, subject_of
 from schemas.errors import TouchlineError
-from schemas.forgetting import STUB, device_keys, named_ids, pseudonym, touch_key
+from schemas.forgetting import STUB, VISITOR, device_keys, named_ids, touch_key
 from schemas.identifiers import probed_digests
 from schemas.sql import load
 
-PAGE_ROWS = 500
-SCAN_ROWS = 10_000
 NAMES_MAX = 10_000
 SETTLE_S = 60.0
 SETTLE_POLL_S = 0.05
-STAGE_S = 24 * 3600.0
-"""A look-up by keys is one statement, however many touches there are."""
 
-_KEYS = ("device_sha1_key", "device_md5_key", "click_key", "external_click_key", "print_key")
-_FIRST_ID, _LAST_ID = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_OWN_KEYS = ("device_sha1_key", "device_md5_key", "click_key", "external_click_key")
 
-TABLES = ("touches", "touch_more_keys", "installs", "conversion_keys", "decisions", "events", "rejects", "test_devices")
+TABLES = (
+    *("touches", "touch_more_keys", "installs", "conversion_keys", "decisions", "events", "visits", "rejects"),
+    "test_devices",
+)
 
 
 class Asked(NamedTuple):
@@ -68,49 +70,56 @@ class _Erasure:
         self._asked = asked
         self._names = asked.names
         self._apply = apply
-        self._progress = progress
         self._sql = load("forget")
-        self._salt = b""
         self._until = datetime.now(UTC) if asked.once else None
-        self._counts: Counter[str] = Counter()
+        self._pages = Pages(connection, b"", progress)
 
     async def run(self) -> Counter[str]:
-        self._salt = await self._connection.fetchval(self._sql["state"])
-        for statement in ("stage_touches", "stage_installs"):
-            await self._connection.execute(self._sql[statement])
+        self._pages.salt = await self._connection.fetchval(self._sql["state"])
+        for statement in ("stage_touches", "stage_installs", "stage_visits"):
+            await self._pages.stage(self._sql[statement])
         await self._find_installs()
         await self._find_touches()
-        await self._blank_found_touches()
+        await self._find_visitors()
         await self._blank_events()
         await self._blank_rejects()
+        await self._blank_found_touches(leads=False)
+        await blank_visits(self._pages, self._names.visitors)
+        await self._blank_found_touches(leads=True)
+        await self._delete_lone_keys()
         await self._delete_test_devices()
         await self._blank_found_installs()
-        return self._counts
+        return self._pages.counts
 
     async def _find_installs(self) -> None:
         """Keep the keys, then read the installs: they may tell further names, whose keys are kept in turn."""
         while True:
-            await self._keep(self._names.all_keys(self._asked.apps, self._salt))
+            await self._keep(self._names.all_keys(self._asked.apps, self._pages.salt))
             await self._settle()
-            known = self._names
-            async for after, end in self._pages("installs_end"):
-                self._progress("installs read", SCAN_ROWS)
-                found = await self._connection.fetch(
+            before = self._names
+            async for after, end in self._pages.of(self._sql["installs_end"]):
+                self._pages.progress("installs read", erasing_pages.SCAN_ROWS)
+                found = await self._pages.fetch(
                     self._sql["installs_named"],
-                    *(after, end, self._asked.apps, *_columns(known)),
-                    *(known.forms(), list(known.device_keys(self._asked.apps))),
+                    *(after, end, self._asked.apps, sorted(before.user_ids), *columns(before.installs)),
+                    *(before.forms(), list(before.device_keys(self._asked.apps))),
                 )
-                for page in _cut([row["id"] for row in found]):
+                for page in cut([row["id"] for row in found]):
                     await self._learn(page)
-            if self._names == known:
+            if self._names == before:
                 return
 
     async def _learn(self, ids: Sequence[object]) -> None:
-        for row in await self._connection.fetch(self._sql["installs"], ids):
+        for row in await self._pages.fetch(self._sql["installs"], ids):
             told = msgspec.json.decode(row["ids"], type=dict[str, str])
-            self._names = self._names.with_those(names_of_install(row["app"], row["install_id"], told))
+            self._learned(names_of_install(row["app"], row["install_id"], told))
+
+    def _learned(self, names: Names) -> None:
+        self._names = self._names.with_those(names)
         if self._names.total() > NAMES_MAX:
-            raise TouchlineError(f"More than {NAMES_MAX} installs and identifiers belong to it: that is no device.")
+            raise TouchlineError(
+                f"More than {NAMES_MAX} installs, visitors and identifiers belong to it: that is no device."
+            )
 
     async def _keep(self, keys: set[int]) -> None:
         if self._apply and keys:
@@ -132,67 +141,97 @@ class _Erasure:
     async def _find_touches(self) -> None:
         keys = sorted(self._names.device_keys(self._asked.apps))
         if keys:
-            await self._connection.execute(self._sql["touches_by_key"], keys, timeout=STAGE_S)
+            await self._pages.stage(self._sql["touches_by_key"], keys)
         if self._asked.every_touch and (forms := self._names.forms()):
-            async for after, end in self._pages("touches_end"):
-                self._progress("touches read", SCAN_ROWS)
-                await self._connection.execute(self._sql["touches_by_text"], after, end, self._asked.apps, forms)
+            async for after, end in self._pages.of(self._sql["touches_end"]):
+                self._pages.progress("touches read", erasing_pages.SCAN_ROWS)
+                await self._pages.stage(self._sql["touches_by_text"], after, end, self._asked.apps, forms)
+        async for ids in self._staged_touches(leads=True):
+            rows = await self._pages.fetch(self._sql["touches"], ids)
+            others = [row["id"] for row in rows if not self._names.is_touch(row["params"], row["query"])]
+            await self._pages.stage(self._sql["drop_touches"], others)
 
-    async def _blank_found_touches(self) -> None:
-        after: object = _FIRST_ID
-        while rows := await self._connection.fetch(self._sql["found_touches"], after, PAGE_ROWS):
+    async def _find_visitors(self) -> None:
+        """Visitors whom the device leads to, and the touches of all: those that are not stored yet by their keys."""
+        visitors = await visitors_led_to(self._pages, self._names, self._asked.apps)
+        self._learned(Names(visitors=known(visitors)))
+        await self._keep(self._names.all_keys(self._asked.apps, self._pages.salt))
+        await self._settle()
+        await stage_touches_named(self._pages, visitors | self._names.visitors)
+        async for ids in self._staged_touches(leads=False):
+            await self._keep({touch_key(str(one)) for one in ids})
+        await self._settle()
+
+    async def _staged_touches(self, *, leads: bool) -> AsyncIterator[list[object]]:
+        after: object = FIRST_ID
+        while rows := await self._pages.fetch(self._sql["found_touches"], after, leads, erasing_pages.PAGE_ROWS):
             after = rows[-1]["id"]
+            yield [row["id"] for row in rows]
+
+    async def _blank_found_touches(self, *, leads: bool) -> None:
+        async for ids in self._staged_touches(leads=leads):
             async with self._connection.transaction():
-                await self._blank_touches([row for row in rows if self._names.is_touch(row["params"], row["query"])])
-            self._progress("touches", len(rows))
-        lone = await self._connection.fetch(
-            self._sql["delete_lone_keys"], sorted(self._names.device_keys(self._asked.apps))
-        )
-        self._counts["touch_more_keys"] += len(lone)
+                await self._blank_touches(await self._pages.fetch(self._sql["touches"], ids))
+            self._pages.progress("touches", len(ids))
+
+    async def _delete_lone_keys(self) -> None:
+        """Those of touches that retention dropped, and of installs that nobody has looked for yet."""
+        keys = sorted(self._names.device_keys(self._asked.apps))
+        await self._pages.count("touch_more_keys", self._sql["delete_lone_keys"], keys)
+        await self._pages.stage(self._sql["delete_new_keys"], keys)
 
     async def _blank_touches(self, rows: Sequence[asyncpg.Record]) -> None:
         """Within a transaction."""
         if not rows:
             return
         more = [(key, row["id"]) for row in rows for key in _device_keys(row)]
-        keys = {row[name] for row in rows for name in _KEYS} | {key for key, _ in more}
+        own = {row[name] for row in rows for name in _OWN_KEYS} | {key for key, _ in more}
+        keys = own | {row["print_key"] for row in rows}
         ids = [row["id"] for row in rows]
-        await self._count("decisions", "blank_touches_in_decisions", [key for key in keys if key is not None], ids)
+        await self._pages.count("decisions", self._sql["blank_touches_in_decisions"], sorted(keys - {None}), ids)
         if more:
-            await self._count("touch_more_keys", "delete_more_keys", *map(list, zip(*more, strict=True)))
-        await self._count("touches", "blank_touches", ids)
+            await self._pages.count(
+                "touch_more_keys", self._sql["delete_more_keys"], *map(list, zip(*more, strict=True))
+            )
+        await self._pages.stage(self._sql["delete_new_keys"], sorted(own - {None}))
+        await self._pages.count("touches", self._sql["blank_touches"], ids)
 
     async def _blank_events(self) -> None:
-        async for after, end in self._pages("events_end"):
-            self._progress("events read", SCAN_ROWS)
-            named = (after, end, self._asked.apps, *_columns(self._names), self._names.forms())
-            rows = await self._connection.fetch(self._sql["events_named"], *named)
-            for page in _cut(rows):
-                values = [(row["id"], self._hidden(row, "event_id"), self._install_of(row)) for row in page]
-                await self._count("events", "blank_events", *map(list, zip(*values, strict=True)))
+        async for after, end in self._pages.of(self._sql["events_end"]):
+            self._pages.progress("events read", erasing_pages.SCAN_ROWS)
+            names = self._names
+            rows = await self._pages.fetch(
+                self._sql["events_named"],
+                *(after, end, self._asked.apps, sorted(names.user_ids), *columns(names.installs)),
+                *(*columns(names.visitors), names.forms()),
+            )
+            for page in cut(rows):
+                values = [self._blanked_event(row) for row in page]
+                await self._pages.count("events", self._sql["blank_events"], *map(list, zip(*values, strict=True)))
 
-    def _install_of(self, row: asyncpg.Record) -> str | None:
-        """What the event calls its install: money stays with it, also with one that is not the device's."""
-        if row["install_id"] is None:
-            return None
-        others = row["install_stands"] and (row["app"], row["install_id"]) not in self._names.installs
-        return str(row["install_id"]) if others else self._hidden(row, "install_id")
-
-    def _hidden(self, row: asyncpg.Record, kind: str) -> str:
-        return row[kind] if row[kind].startswith("forgotten-") else pseudonym(self._salt, row["app"], kind, row[kind])
+    def _blanked_event(self, row: asyncpg.Record) -> tuple[object, ...]:
+        """Money stays with the install, or visitor, also with one that is not the device's."""
+        install_is_others = row["install_stands"] and (row["app"], row["install_id"]) not in self._names.installs
+        visitor_is_others = row["visitor_stands"] and (row["app"], row[VISITOR]) not in self._names.visitors
+        return (
+            row["id"],
+            self._pages.hidden(row, "event_id"),
+            row["install_id"] if install_is_others else self._pages.hidden(row, "install_id"),
+            row[VISITOR] if visitor_is_others else self._pages.hidden(row, VISITOR),
+        )
 
     async def _blank_rejects(self) -> None:
-        after: tuple[object, object] = ("", _FIRST_ID)
+        after: tuple[object, object] = ("", FIRST_ID)
         needles = self._names.needles()
         while True:
-            end = await self._connection.fetchrow(self._sql["rejects_end"], *after, SCAN_ROWS)
+            end = await self._connection.fetchrow(self._sql["rejects_end"], *after, erasing_pages.SCAN_ROWS)
             bounds = (*after, *(end or (None, None)))
-            rows = await self._connection.fetch(self._sql["rejects_with"], *bounds, needles)
+            rows = await self._pages.fetch(self._sql["rejects_with"], *bounds, needles)
             theirs = await self._theirs([row for row in rows if self._names.is_record(row["record"])])
-            for page in _cut(theirs):
+            for page in cut(theirs):
                 ids = ([row["consumer"] for row in page], [row["id"] for row in page])
-                await self._count("rejects", "blank_rejects", *ids, STUB)
-            self._progress("rejects read", SCAN_ROWS)
+                await self._pages.count("rejects", self._sql["blank_rejects"], *ids, STUB)
+            self._pages.progress("rejects read", erasing_pages.SCAN_ROWS)
             if end is None:
                 return
             after = (end["consumer"], end["id"])
@@ -205,7 +244,7 @@ class _Erasure:
         links = sorted(
             {link or row["subject"] for row, (app, link) in zip(rows, told, strict=True) if not app} - {None}
         )
-        found = await self._connection.fetch(self._sql["apps_of_links"], links)
+        found = await self._pages.fetch(self._sql["apps_of_links"], links)
         of_links = {row["link"]: row["apps"] for row in found}
         return [
             row
@@ -216,53 +255,33 @@ class _Erasure:
     async def _delete_test_devices(self) -> None:
         digests = [(one.kind, digest) for one in self._names.devices for digest in probed_digests(one)[0]]
         if digests:
-            columns = map(list, zip(*digests, strict=True))
-            await self._count("test_devices", "delete_test_devices", self._asked.apps, *columns)
+            await self._pages.count(
+                "test_devices", self._sql["delete_test_devices"], self._asked.apps, *columns(digests)
+            )
 
     async def _blank_found_installs(self) -> None:
-        after: object = _FIRST_ID
-        while ids := await self._connection.fetch(self._sql["found_installs"], after, PAGE_ROWS):
+        after: object = FIRST_ID
+        while ids := await self._pages.fetch(self._sql["found_installs"], after, erasing_pages.PAGE_ROWS):
             after = ids[-1]["id"]
             async with self._connection.transaction():
                 await self._blank_installs([row["id"] for row in ids])
-            self._progress("installs", len(ids))
+            self._pages.progress("installs", len(ids))
 
     async def _blank_installs(self, ids: Sequence[object]) -> None:
         """Within a transaction. The touch that certainly caused an install is the device's as well."""
-        rows = await self._connection.fetch(self._sql["installs"], ids)
-        winners = await self._connection.fetch(self._sql["touches_of_ids"], ids)
+        rows = await self._pages.fetch(self._sql["installs"], ids)
+        winners = await self._pages.fetch(self._sql["touches_of_ids"], ids)
         await self._keep({touch_key(str(row["id"])) for row in winners})
         await self._blank_touches(winners)
-        await self._count("decisions", "blank_decisions", ids)
-        await self._count("conversion_keys", "delete_keys", ids)
+        await self._pages.count("decisions", self._sql["blank_decisions"], ids)
+        await self._pages.count("conversion_keys", self._sql["delete_keys"], ids)
         await self._connection.execute(self._sql["delete_marks"], ids)
-        hidden = [self._hidden(row, "install_id") for row in rows]
-        await self._count("installs", "blank_installs", [row["id"] for row in rows], hidden)
-
-    async def _count(self, table: str, statement: str, *values: object) -> None:
-        self._counts[table] += len(await self._connection.fetch(self._sql[statement], *values))
-
-    async def _pages(self, statement: str) -> AsyncIterator[tuple[object, object]]:
-        """(after, up to) of every page of a table."""
-        after: object = _FIRST_ID
-        while True:
-            end = await self._connection.fetchval(self._sql[statement], after, SCAN_ROWS)
-            yield after, end or _LAST_ID
-            if end is None:
-                return
-            after = end
+        hidden = [self._pages.hidden(row, "install_id") for row in rows]
+        named = ([row["id"] for row in rows], hidden)
+        await self._pages.stage(self._sql["make_way"], *named)
+        await self._pages.count("installs", self._sql["blank_installs"], *named)
 
 
 def _device_keys(row: asyncpg.Record) -> set[int]:
     ids = named_ids(msgspec.json.decode(row["params"], type=dict[str, str]))
     return device_keys(row["app"], row["kind"], ids)
-
-
-def _columns(names: Names) -> tuple[list[str], list[str], list[str]]:
-    """User ids, and (app, install id) as two columns."""
-    installs = sorted(names.installs)
-    return sorted(names.user_ids), [app for app, _ in installs], [install_id for _, install_id in installs]
-
-
-def _cut(rows: Sequence[asyncpg.Record]) -> list[Sequence[asyncpg.Record]]:
-    return [rows[at : at + PAGE_ROWS] for at in range(0, len(rows), PAGE_ROWS)]

@@ -21,8 +21,9 @@ Ids = Annotated[
     typer.Option(
         "--id",
         metavar="[KIND:]VALUE",
-        help="google_aid, ios_ifa, oaid, windows_aid, android_id, ios_ifv, user_id or install_id, such as"
-        " google_aid:38400000-…; digests as google_aid_sha1:…; a bare UUID is any advertising id. Again for more.",
+        help="google_aid, ios_ifa, oaid, windows_aid, android_id, ios_ifv, user_id, install_id or"
+        " visitor_id, such as google_aid:38400000-…; digests as google_aid_sha1:…; a bare UUID is any advertising id."
+        " Again for more.",
     ),
 ]
 
@@ -43,7 +44,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed in scripts.")] = False,
     json: Json = False,
 ) -> None:
-    """Erase a device: touches, installs, events and rejects lose what identifies it; counts and money stay.
+    """Erase a device: touches, installs, events, visits and rejects lose what identifies it; counts and money stay.
 
     An identifier is found as it is, by its SHA-1 and by its MD5, and so is what the installs that hold it call
     their device. It is permanent: later touches, installs and events of the device, and those that the log

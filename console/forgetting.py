@@ -10,8 +10,8 @@ import msgspec
 from schemas import keys
 from schemas.codec import decode_conversion, decode_hit, decode_reject
 from schemas.errors import ConfigError, DeadLetter
-from schemas.events import Conversion
-from schemas.forgetting import TOUCH_KINDS, OtherKind, named_ids, other_key, vendor_ids
+from schemas.events import Conversion, Visit
+from schemas.forgetting import TOUCH_KINDS, OtherKind, address_ids, named_ids, other_key, vendor_ids, visitor_of
 from schemas.identifiers import ALIASES, KINDS, DeviceId, IdKind, device_ids, is_no_id, probed_digests, same_device
 
 ADVERTISING: tuple[IdKind, ...] = ("google_aid", "ios_ifa", "oaid", "windows_aid")
@@ -40,6 +40,8 @@ class Names(NamedTuple):
     user_ids: frozenset[str] = frozenset()
     installs: frozenset[tuple[str, str]] = frozenset()
     """(app, install id)"""
+    visitors: frozenset[tuple[str, str]] = frozenset()
+    """(website, visitor id)"""
 
     def with_those(self, other: "Names") -> "Names":
         """Both."""
@@ -48,6 +50,7 @@ class Names(NamedTuple):
             self.vendor_ids | other.vendor_ids,
             self.user_ids | other.user_ids,
             self.installs | other.installs,
+            self.visitors | other.visitors,
         )
 
     def total(self) -> int:
@@ -72,6 +75,7 @@ class Names(NamedTuple):
     def all_keys(self, apps: Sequence[str], salt: bytes) -> set[int]:
         """Every key of `forgotten` by which consumers know the device again."""
         named: list[tuple[str, OtherKind, str]] = [(app, "install_id", value) for app, value in self.installs]
+        named += [(app, "visitor_id", value) for app, value in self.visitors]
         named += [(app, "ios_ifv", value) for app in apps for value in self.vendor_ids]
         named += [(app, "user_id", value) for app in apps for value in self.user_ids]
         return self.device_keys(apps) | {other_key(salt, *one) for one in named}
@@ -94,9 +98,13 @@ class Names(NamedTuple):
             return False
 
     def _is_conversion(self, one: Conversion) -> bool:
+        if isinstance(one, Visit):
+            ids = address_ids(one.url) + address_ids(one.referer)
+            return (one.app, one.visitor_id) in self.visitors or self._same(ids)
         return (
             (one.user_id is not None and one.user_id in self.user_ids)
             or (one.app, one.install_id) in self.installs
+            or (one.app, visitor_of(one)) in self.visitors
             or self._same(named_ids(one.ids))
         )
 
@@ -105,7 +113,7 @@ class Names(NamedTuple):
 
     def needles(self) -> list[str]:
         """Texts to look for in records of the log as Postgres' `encode(…, 'escape')` shows them, in lower case."""
-        values = {*self.forms(), *self.user_ids, *(install_id for _, install_id in self.installs)}
+        values = {*self.forms(), *self.user_ids, *(value for _, value in self.installs | self.visitors)}
         return sorted(_escaped(value) for value in values)
 
 
@@ -135,6 +143,8 @@ def _read(text: str, apps: Sequence[str]) -> Names:
         return Names(user_ids=frozenset({value}))
     if kind == "install_id":
         return Names(installs=frozenset((app, value) for app in apps))
+    if kind == "visitor_id":
+        return Names(visitors=frozenset((app, value) for app in apps))
     value = value.strip()
     if is_no_id(value):
         raise ConfigError(f"--id {text!r}: devices that limit tracking share this value, it names none")

@@ -14,17 +14,21 @@ from consumers.accounts import Rejected
 from consumers.sources import Record
 from schemas.codec import decode_conversion, decode_hit
 from schemas.errors import DeadLetter
-from schemas.events import Conversion, Device, Install, Reject
+from schemas.events import Conversion, Device, Event, Install, Reject, Visit
 from schemas.forgetting import (
     FLAG,
     STUB,
     TOUCH_KINDS,
+    VISITOR,
+    OtherKind,
     conversion_keys,
     device_keys,
     named_ids,
     other_key,
+    page_of,
     pseudonym,
     touch_key,
+    visitor_of,
 )
 from schemas.identifiers import LIMITS
 from schemas.ids import received_us
@@ -62,7 +66,7 @@ class Forgotten:
         return any(name in hit for name in _LIMITS) and self._has_hit(hit)
 
     def has_conversion(self, record: Conversion) -> bool:
-        """Whether an install or event is a forgotten device's or user's."""
+        """Whether an install, event or visit is a forgotten device's, user's or visitor's."""
         return self._has(conversion_keys(self._salt, record), record.id)
 
     async def stubbed(self, connection: asyncpg.Connection, rejects: Sequence[Rejected]) -> Sequence[Rejected]:
@@ -90,26 +94,40 @@ class Forgotten:
             return msgspec.structs.replace(
                 one,
                 install_id=pseudonym(self._salt, one.app, "install_id", one.install_id),
+                ids={},
+                user_id=None,
                 device=Device(os=one.device.os),
                 referrer=None,
+                **self._blank_fields(one),
+            )
+        if isinstance(one, Visit):
+            return msgspec.structs.replace(
+                one,
+                visit_id=pseudonym(self._salt, one.app, "visit_id", one.visit_id),
+                visitor_id=pseudonym(self._salt, one.app, VISITOR, one.visitor_id),
+                url=page_of(one.url),
+                referer="",
+                language="",
                 **self._blank_fields(one),
             )
         return msgspec.structs.replace(
             one,
             event_id=pseudonym(self._salt, one.app, "event_id", one.event_id),
-            install_id=self._install_of(one.app, one.install_id, one.id),
+            install_id=self._hidden(one, "install_id", one.install_id),
+            ids={VISITOR: visitor} if (visitor := self._hidden(one, "visitor_id", visitor_of(one))) else {},
+            user_id=None,
             params={},
             **self._blank_fields(one),
         )
 
     def _blank_fields(self, one: Conversion) -> dict[str, Any]:
-        return {"ids": {}, "user_id": None, "ip": None, "ua": "", "flags": [*one.flags, FLAG]}
+        return {"ip": None, "ua": "", "flags": [*one.flags, FLAG]}
 
-    def _install_of(self, app: str, install_id: str | None, record_id: str) -> str | None:
-        """An event of a forgotten user may belong to an install that is not forgotten."""
-        if install_id is None or not self._has([other_key(self._salt, app, "install_id", install_id)], record_id):
-            return install_id
-        return pseudonym(self._salt, app, "install_id", install_id)
+    def _hidden(self, one: Event, kind: OtherKind, value: str | None) -> str | None:
+        """An event of a forgotten user may belong to an install, or visitor, that is not forgotten."""
+        if not value or not self._has([other_key(self._salt, one.app, kind, value)], one.id):
+            return value
+        return pseudonym(self._salt, one.app, kind, value)
 
     def _has_record(self, value: bytes) -> bool:
         try:

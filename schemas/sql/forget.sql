@@ -33,12 +33,16 @@ SELECT id AS link, array_append(ARRAY(SELECT t ->> 'app' FROM jsonb_array_elemen
 FROM links WHERE id = ANY($1::text[]);
 
 -- name: stage_touches
--- Touches of the device, for as long as the session lasts.
-CREATE TEMP TABLE IF NOT EXISTS found_touches (id uuid PRIMARY KEY);
+-- Touches of the device, for as long as the session lasts. Those that only visits name do not lead to the visits.
+CREATE TEMP TABLE IF NOT EXISTS found_touches (id uuid PRIMARY KEY, leads boolean NOT NULL DEFAULT true);
 
 -- name: stage_installs
 -- Installs of the device, likewise.
 CREATE TEMP TABLE IF NOT EXISTS found_installs (id uuid PRIMARY KEY);
+
+-- name: stage_visits
+-- Visits of the device, and those of its visitors; only the former lead to the visitors.
+CREATE TEMP TABLE IF NOT EXISTS found_visits (id uuid PRIMARY KEY, leads boolean NOT NULL);
 
 -- name: touches_by_key
 -- Touches that stand under one of these device keys.
@@ -62,14 +66,21 @@ WHERE t.id > $1 AND t.id <= $2 AND t.app = ANY($3::text[]) AND EXISTS (
 ON CONFLICT DO NOTHING;
 
 -- name: found_touches
--- The next page of them, with what tells whether they are the device's: the keys are hashes.
+-- The next page of them, and of what leads or does not. Retention may have dropped some.
+SELECT id FROM found_touches WHERE id > $1 AND leads = $2 ORDER BY id LIMIT $3;
+
+-- name: touches
+-- What tells whether these are the device's: the keys are hashes.
 SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
        t.print_key
-FROM (SELECT id FROM found_touches WHERE id > $1 ORDER BY id LIMIT $2) f JOIN touches t ON t.id = f.id
-ORDER BY t.id;
+FROM touches t WHERE t.id = ANY($1::uuid[]) AND NOT 'forgotten' = ANY(t.flags);
+
+-- name: drop_touches
+-- These are not.
+DELETE FROM found_touches WHERE id = ANY($1::uuid[]);
 
 -- name: touches_of_ids
--- As found_touches: those that decisions of these installs name as certain winners.
+-- As touches: those that decisions of these installs name as certain winners.
 SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
        t.print_key
 FROM touches t
@@ -90,6 +101,11 @@ RETURNING id;
 DELETE FROM touch_more_keys m USING unnest($1::bigint[], $2::uuid[]) AS k (key, touch)
 WHERE m.key = k.key AND m.touch = k.touch
 RETURNING m.key;
+
+-- name: delete_new_keys
+-- Nor does anybody look for them among the installs any more. Print keys stay: others behind the address share them.
+UPDATE new_keys n SET keys = ARRAY(SELECT key FROM unnest(n.keys) AS k (key) WHERE key <> ALL($1::bigint[]))
+WHERE n.keys && $1::bigint[];
 
 -- name: delete_lone_keys
 -- Keys of touches that retention has dropped.
@@ -152,6 +168,12 @@ DELETE FROM conversion_keys WHERE install = ANY($1::uuid[]) RETURNING key;
 -- Nor are they decided again.
 DELETE FROM marks WHERE install = ANY($1::uuid[]);
 
+-- name: make_way
+-- (id, pseudonym of the install id). A sender's retry may have come in under it meanwhile: it gets one of its own.
+UPDATE installs i SET install_id = i.install_id || '-' || i.id
+FROM unnest($1::uuid[], $2::text[]) AS n (id, install_id)
+WHERE i.app = (SELECT app FROM installs WHERE id = n.id) AND i.install_id = n.install_id AND i.id <> n.id;
+
 -- name: blank_installs
 -- (id, pseudonym of the install id). The operating system stays; so does the pre-install label, which is a link.
 UPDATE installs i SET install_id = n.install_id, ids = '{}', user_id = NULL, ip = NULL, ua = '', referrer = NULL,
@@ -165,28 +187,91 @@ RETURNING i.id;
 SELECT id FROM events WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
 
 -- name: events_named
--- Events after $1 up to $2, of apps $3: by user id $4, (app $5, install id $6) or text $7.
+-- Events after $1 up to $2, of apps $3: by user id $4, (app $5, install id $6), (app $7, visitor id $8) or text $9.
 -- An event that names no install belongs to that of its user or device, as long as these are known.
 SELECT e.id, e.app, e.event_id, coalesce(e.install_id, (
            SELECT i.install_id FROM event_installs o JOIN installs i ON i.id = o.install WHERE o.event = e.id
        )) AS install_id,
+       e.ids ->> 'visitor_id' AS visitor_id,
        e.install_id IS NULL OR EXISTS (
-           SELECT FROM installs i WHERE i.app = e.app AND i.install_id = e.install_id) AS install_stands
+           SELECT FROM installs i WHERE i.app = e.app AND i.install_id = e.install_id) AS install_stands,
+       EXISTS (SELECT FROM visits v WHERE v.app = e.app AND v.visitor_id = e.ids ->> 'visitor_id') AS visitor_stands
 FROM events e
 WHERE e.id > $1 AND e.id <= $2 AND e.app = ANY($3::text[]) AND (
     e.user_id = ANY($4::text[])
     OR EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS n (app, install_id)
                WHERE n.app = e.app AND n.install_id = e.install_id)
-    OR EXISTS (SELECT FROM unnest($7::text[]) AS f (form)
+    OR EXISTS (SELECT FROM unnest($7::text[], $8::text[]) AS n (app, visitor_id)
+               WHERE n.app = e.app AND n.visitor_id = e.ids ->> 'visitor_id')
+    OR EXISTS (SELECT FROM unnest($9::text[]) AS f (form)
                WHERE strpos(lower(concat_ws(' ', e.ids, e.params, e.user_id, e.event_id)), f.form) > 0));
 
 -- name: blank_events
--- (id, pseudonyms of event id and install id). Name, time and money stay.
-UPDATE events e SET event_id = n.event_id, install_id = n.install_id, ids = '{}', user_id = NULL, params = '{}',
-    ip = NULL, ua = '', device_keys = '{}',
+-- (id, pseudonyms of event id, install id and visitor id). Name, time and money stay. A sender's retry may have come in
+-- under the event's pseudonym meanwhile.
+UPDATE events e SET install_id = n.install_id,
+    event_id = CASE WHEN EXISTS (SELECT FROM events o WHERE o.app = e.app AND o.event_id = n.event_id AND o.id <> e.id)
+        THEN n.event_id || '-' || e.id ELSE n.event_id END,
+    ids = CASE WHEN n.visitor_id IS NULL THEN '{}' ELSE jsonb_build_object('visitor_id', n.visitor_id) END,
+    user_id = NULL, params = '{}', ip = NULL, ua = '', device_keys = '{}',
     flags = array_append(array_remove(e.flags, 'forgotten'), 'forgotten')
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, event_id, install_id) WHERE e.id = n.id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS n (id, event_id, install_id, visitor_id)
+WHERE e.id = n.id
 RETURNING e.id;
+
+-- name: visits_end
+-- Last id of the page of $2 visits after $1; none: it is the last page.
+SELECT id FROM visits WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
+
+-- name: visits_leading
+-- Visitors of the visits after $1 up to $2, of apps $3, that name a touch of the device or have text $4 in their
+-- address. A touch of another app is a mistake: anybody can write one into an address.
+WITH theirs AS (
+    INSERT INTO found_visits
+    SELECT v.id, true FROM visits v
+    WHERE v.id > $1 AND v.id <= $2 AND v.app = ANY($3::text[]) AND (
+        EXISTS (SELECT FROM unnest($4::text[]) AS f (form)
+                WHERE strpos(lower(concat_ws(' ', v.url, v.referer)), f.form) > 0)
+        OR EXISTS (SELECT FROM touches t WHERE t.id = v.touch AND t.app = v.app AND (
+            t.id IN (SELECT id FROM found_touches)
+            OR t.id IN (SELECT d.touch FROM decisions d JOIN found_installs i ON i.id = d.install
+                        WHERE d.method IN ('identifier', 'referrer')))))
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+SELECT DISTINCT v.app, v.visitor_id FROM visits v JOIN theirs ON theirs.id = v.id;
+
+-- name: visits_of_visitors
+-- All visits of (app, visitor id).
+INSERT INTO found_visits
+SELECT v.id, false FROM unnest($1::text[], $2::text[]) AS n (app, visitor_id)
+JOIN visits v ON v.app = n.app AND v.visitor_id = n.visitor_id
+ON CONFLICT DO NOTHING;
+
+-- name: touches_of_visitors
+-- Touches that visits of (app, visitor id, or its pseudonym) name, also those that have not been stored yet.
+INSERT INTO found_touches
+SELECT v.touch, false FROM unnest($1::text[], $2::text[]) AS n (app, visitor_id)
+JOIN visits v ON v.app = n.app AND v.visitor_id = n.visitor_id
+WHERE v.touch IS NOT NULL AND NOT EXISTS (SELECT FROM touches t WHERE t.id = v.touch AND t.app <> v.app)
+ON CONFLICT DO NOTHING;
+
+-- name: found_visits
+-- The next page of them after ($1, $2): those that lead to others come last.
+SELECT f.leads, v.id, v.app, v.visit_id, v.visitor_id, v.url
+FROM (SELECT id, leads FROM found_visits WHERE (leads, id) > ($1, $2) ORDER BY leads, id LIMIT $3) f
+JOIN visits v ON v.id = f.id
+ORDER BY f.leads, f.id;
+
+-- name: blank_visits
+-- (id, pseudonyms of visit id and visitor id, page). Touch, link, time and country stay. A sender's retry may have
+-- come in under the visit's pseudonym meanwhile.
+UPDATE visits v SET visitor_id = n.visitor_id, url = n.url, referer = '', language = '', ip = NULL, ua = '',
+    visit_id = CASE WHEN EXISTS (SELECT FROM visits o WHERE o.app = v.app AND o.visit_id = n.visit_id AND o.id <> v.id)
+        THEN n.visit_id || '-' || v.id ELSE n.visit_id END,
+    flags = array_append(array_remove(v.flags, 'forgotten'), 'forgotten')
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS n (id, visit_id, visitor_id, url) WHERE v.id = n.id
+RETURNING v.id;
 
 -- name: delete_test_devices
 -- The device among the test devices of apps $1: (kind, SHA-1).

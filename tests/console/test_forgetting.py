@@ -10,7 +10,7 @@ from schemas.codec import encode
 from schemas.errors import ConfigError
 from schemas.forgetting import TOUCH_KINDS, device_keys, named_ids
 from schemas.identifiers import KINDS, md5, sha1
-from tests.support.devices import GAID, OTHER, event, hit, install, reject
+from tests.support.devices import GAID, OTHER, event, hit, install, reject, visit
 
 APPS = ["shop", "game"]
 
@@ -49,6 +49,18 @@ def test_a_record_is_the_devices_by_text_or_by_its_fields() -> None:
     assert device.is_record(f"no json, {GAID}".encode() + b"\xff")
     assert not device.is_record(encode(hit(f"google_aid={OTHER}")))
     assert read_names([f"google_aid_sha1:{sha1(GAID)}"], APPS).is_record(encode(install("i", GAID)))
+
+
+def test_a_visitor_is_one_of_a_website_s_by_its_whole_id() -> None:
+    visitor = read_names(["visitor_id:v-1"], ["shop"])
+    assert visitor.visitors == {("shop", "v-1")}
+    assert visitor.is_record(encode(visit("x", "v-1")))
+    assert visitor.is_record(encode(event("x", None, ids={"visitor_id": "v-1"})))
+    for other in (visit("v-1", "v-11"), visit("x", "v-1", app="game"), event("v-1", None, ids={"visitor": "v-1"})):
+        assert not visitor.is_record(encode(other))
+    assert visitor.needles() == ["v-1"]
+    device = read_names([f"google_aid_sha1:{sha1(GAID)}"], APPS)
+    assert device.is_record(encode(visit("x", url=f"https://shop.example/?google_aid={GAID}#top")))
 
 
 def test_a_short_value_is_no_text_to_search_for() -> None:

@@ -11,9 +11,10 @@ from consumers.accounts import Rejected
 from consumers.forgotten import Forgotten
 from consumers.sources import Partition, Record
 from schemas.codec import encode
-from schemas.events import Hit
+from schemas.events import Event, Hit, Visit
 from tests.console.conftest import Console
 from tests.support.devices import (
+    BROWSER,
     GAID,
     OTHER,
     QUERIES,
@@ -25,7 +26,8 @@ from tests.support.devices import (
     put,
     reject,
     traces,
-)  # fmt: skip
+    visit,
+)
 from tests.support.logs import pool_of
 
 ALL_BUT_MORE = [query for name, query in QUERIES.items() if name != "more"]
@@ -81,6 +83,45 @@ async def test_a_user_is_forgotten_on_devices_that_nobody_knew(console: Console,
     assert [tuple(row) for row in rows] == [(None, "{}"), ("bob", f'{{"google_aid": "{OTHER}"}}')]
 
 
+async def test_a_visitor_comes_in_blanked_as_it_was_blanked_in_place(console: Console, pool: asyncpg.Pool) -> None:
+    records: list[Visit | Event] = [visit("hers-1"), visit("hers-2", link="1")]
+    records.append(event("hers-e", None, ids={"visitor_id": BROWSER}))
+    await put(pool, records)
+    console.run("forget", "--id", f"visitor_id:{BROWSER}", "--app", "shop", "--yes")
+    rows = ("SELECT * FROM visits ORDER BY id", "SELECT * FROM events")
+    before = [await pool.fetch(query) for query in rows]
+    await put(pool, records)
+    assert [await pool.fetch(query) for query in rows] == before
+    await pool.execute("TRUNCATE visits, events")
+    await put(pool, records)
+    assert [await pool.fetch(query) for query in rows] == before
+    await put(pool, [visit("hers-2"), visit("hers-3"), visit("v-4", "else"), visit("v-5", BROWSER, app="game")])
+    assert await pool.fetchval("SELECT count(*) FROM visits WHERE 'forgotten' = ANY(flags)") == 3
+    console.run("forget", "--id", f"visitor_id:{BROWSER}", "--app", "game", "--yes")
+    await pool.execute("DELETE FROM visits WHERE visitor_id = 'else'")
+    assert traces(await everything(pool)) == []
+
+
+@pytest.mark.parametrize("field", ["url", "referer"])
+async def test_a_visit_whose_address_names_the_device_comes_in_blanked(
+    console: Console, pool: asyncpg.Pool, field: str
+) -> None:
+    console.run("forget", "--id", GAID, "--yes")
+    await put(pool, [visit("hers-1", **{field: f"https://shop.example/?a=b&google_aid={GAID.upper()}#x"})])
+    assert traces(await everything(pool)) == []
+    await put(pool, [visit("v-2", **{field: f"https://shop.example/?google_aid={OTHER}"})])
+    assert await pool.fetchval("SELECT count(*) FROM visits WHERE 'forgotten' = ANY(flags)") == 1
+
+
+async def test_an_event_of_a_forgotten_user_keeps_a_visitor_who_is_not(console: Console, pool: asyncpg.Pool) -> None:
+    console.run("forget", "--id", f"user_id:{USER}", "--id", f"visitor_id:{BROWSER}", "--yes")
+    await put(pool, [event("e-1", None, ids={"visitor_id": "shared", "google_aid": OTHER}, user_id=USER)])
+    await put(pool, [event("e-2", None, ids={"visitor_id": BROWSER}, user_id=USER)])
+    first, second = [row["ids"] for row in await pool.fetch("SELECT ids::text FROM events ORDER BY id")]
+    assert first == '{"visitor_id": "shared"}'
+    assert second.startswith('{"visitor_id": "forgotten-')
+
+
 async def test_once_forgets_what_was_received_until_then(console: Console, pool: asyncpg.Pool) -> None:
     before = hit(QUERIES["raw"])
     console.run("forget", "--id", GAID, "--yes", "--once")
@@ -101,11 +142,20 @@ async def test_another_app_is_another_matter(console: Console, pool: asyncpg.Poo
     assert [row["app"] for row in rows] == ["game"]
 
 
-@pytest.mark.parametrize("record", [hit(QUERIES["raw"]), install("hers-1"), event("hers-e", None, user_id=USER)])
+@pytest.mark.parametrize(
+    "record",
+    [
+        hit(QUERIES["raw"]),
+        install("hers-1"),
+        event("hers-e", None, user_id=USER),
+        event("hers-f", None, ids={"visitor_id": BROWSER}),
+        visit("hers-v"),
+    ],
+)
 async def test_what_cannot_be_stored_is_not_kept_whole_either(
     console: Console, pool: asyncpg.Pool, record: Hit
 ) -> None:
-    console.run("forget", "--id", GAID, "--id", f"user_id:{USER}", "--yes")
+    console.run("forget", "--id", GAID, "--id", f"user_id:{USER}", "--id", f"visitor_id:{BROWSER}", "--yes")
     rejected = Rejected(Partition("log", 0), Record(7, encode(record)), "touches", "too_old", "said hers-raw")
     garbage = rejected._replace(record=Record(8, b"{not json"))
     async with pool.acquire() as connection:

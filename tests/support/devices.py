@@ -13,7 +13,7 @@ from consumers.sources import Record
 from consumers.touches.country import open_countries
 from consumers.touches.handler import TouchesHandler
 from schemas.codec import encode
-from schemas.events import Device, Event, Hit, Install, Reject, Revenue
+from schemas.events import Device, Event, Hit, Install, Reject, Revenue, Visit
 from schemas.identifiers import md5, sha1
 from schemas.ids import new_id
 
@@ -22,8 +22,9 @@ OTHER = "11111111-8cf0-11bd-b23e-10b96e40000e"
 ADDRESS, OTHER_ADDRESS = "198.51.100.23", "192.0.2.77"
 AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8 Pro) Hers/1.0"
 USER = "alice@example.com"
+BROWSER = "hers-browser"
 TRACES = (GAID, sha1(GAID), md5(GAID), sha1(GAID.upper()), md5(GAID.upper()), ADDRESS, "Pixel 8", "Hers/1.0", "hers-")
-"""What may stand nowhere once the device was forgotten; `hers-…` are its click ids and install ids."""
+"""What may stand nowhere once the device was forgotten; `hers-…` are its click, install and visitor ids."""
 
 QUERIES = {
     "raw": f"click_id=hers-raw&google_aid={GAID.upper()}&device_locale=de_DE",
@@ -74,16 +75,33 @@ def event(event_id: str, install_id: str | None, **changes: object) -> Event:
     return msgspec.structs.replace(one, **changes)
 
 
+def visit(visit_id: str, visitor_id: str = BROWSER, **changes: object) -> Visit:
+    one = Visit(
+        v=1,
+        id=new_id(now_us()),
+        app="shop",
+        visit_id=visit_id,
+        visitor_id=visitor_id,
+        url=f"https://shop.example/shoes?mail=hers-mail&to={visitor_id}#hers-place",
+        referer="https://hers-news.example/",
+        occurred_us=now_us(),
+        ip=ADDRESS,
+        ua=AGENT,
+        language="de",
+    )
+    return msgspec.structs.replace(one, **changes)
+
+
 def reject(query: str, ip: str = ADDRESS) -> Reject:
     detail = f"{query!r} is refused."
     return Reject(v=1, id=new_id(now_us()), link="1", kind="click", reason="bad", detail=detail, ip=ip, query=query)
 
 
-async def put(pool: asyncpg.Pool, records: Sequence[Hit | Install | Event | Reject]) -> None:
+async def put(pool: asyncpg.Pool, records: Sequence[Hit | Install | Event | Visit | Reject]) -> None:
     """Store them as the consumers would."""
     handlers: list[tuple[Handler, type | tuple[type, ...]]] = [
         (TouchesHandler(open_countries()), Hit),
-        (ConversionsHandler(open_countries()), (Install, Event)),
+        (ConversionsHandler(open_countries()), (Install, Event, Visit)),
         (RejectsHandler(), Reject),
     ]
     for handler, kinds in handlers:
