@@ -1,7 +1,7 @@
 """What every step of an erasure works with: statements, pages of rows, counts and pseudonyms."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Iterable, Callable, Sequence
 
 import asyncpg
 
@@ -64,7 +64,7 @@ def cut(rows: Sequence[asyncpg.Record]) -> list[Sequence[asyncpg.Record]]:
     return [rows[at : at + PAGE_ROWS] for at in range(0, len(rows), PAGE_ROWS)]
 
 
-def columns(pairs: frozenset[tuple[str, str]]) -> tuple[list[str], list[str]]:
+def columns(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
     """(app, id) as two columns."""
     ordered = sorted(pairs)
     return [app for app, _ in ordered], [value for _, value in ordered]
