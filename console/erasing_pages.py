@@ -1,7 +1,7 @@
 """What every step of an erasure works with: statements, pages of rows, counts and pseudonyms."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import asyncpg
 

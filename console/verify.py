@@ -52,7 +52,9 @@ async def _gather(settings: Settings, hours: int | None) -> dict[str, Any]:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             lag = await _kafka_lag(connection, settings, ends)
             missing, unread = await sort_out(connection, journals, kafka=bool(settings.kafka), kafka_lag=lag)
-            links, apps, nameless = await _accounts(connection, hours)
+            since = await _since(connection, hours)
+            links, apps, nameless = await _accounts(connection, since)
+            uncredited = await connection.fetchval(load("verify")["uncredited"], floor_id(since * US_PER_HOUR))
             holes = [dict(row) for row in await connection.fetch(load("verify")["holes"])]
     finally:
         await connection.close()
@@ -64,6 +66,7 @@ async def _gather(settings: Settings, hours: int | None) -> dict[str, Any]:
         "stored": sum(one.stored for one in links),
         "rejected": sum(sum(one.rejected.values()) for one in links),
         "rejected_without_link": nameless,
+        "events_without_install": uncredited,
         "unread_batches": sum(one.last - one.first + 1 for one in unread),
         "kafka_lag": sum(lag.values()),
         "unrecorded": sum(one.unrecorded for one in counts),
@@ -76,13 +79,18 @@ async def _gather(settings: Settings, hours: int | None) -> dict[str, Any]:
     }
 
 
-async def _accounts(connection: asyncpg.Connection, hours: int | None) -> tuple[list[Account], list[Account], int]:
+async def _since(connection: asyncpg.Connection, hours: int | None) -> int:
+    """The first hour to look at."""
     first = await connection.fetchval(load("verify")["first_hour"])
     if first is None:
         raise ConfigError("the database has no touches table yet: run `touchline migrate`")
     since = (datetime.strptime(first, "%Y%m%d").date() - date(1970, 1, 1)).days * 24
     if hours is not None:
         since = max(since, hour_of(int(datetime.now(UTC).timestamp() * 1_000_000)) - hours + 1)
+    return since
+
+
+async def _accounts(connection: asyncpg.Connection, since: int) -> tuple[list[Account], list[Account], int]:
     bounds = (floor_id(since * US_PER_HOUR), since)
     rejected = await connection.fetch(load("verify")["rejected"], since)
     both: list[list[Account]] = []
@@ -161,7 +169,7 @@ def _stretch(one: Stretch) -> dict[str, Any]:
 
 def _print(facts: dict[str, Any]) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    totals = ("received", "stored", "rejected", "unread_batches", "unrecorded", "refused")
+    totals = ("received", "stored", "rejected", "unread_batches", "unrecorded", "refused", "events_without_install")
     console.print(", ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in totals))
     differing = [one for one in (*facts["links"], *facts["apps"]) if one["difference"]]
     if differing:

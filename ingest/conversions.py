@@ -13,7 +13,7 @@ from ingest.privacy import Care
 from ingest.privacy_bodies import care_for, protected
 from schemas.addresses import parse_address
 from schemas.errors import Refuse
-from schemas.events import Conversion, Device, Event, Install, Referrer, Revenue, Visit
+from schemas.events import SANDBOX, Conversion, Device, Event, Install, Referrer, Revenue, Visit
 from schemas.ids import new_id
 from schemas.links import AppKey
 from schemas.money import is_currency, to_micros
@@ -76,7 +76,7 @@ def over_each(body: bytes, make: Callable[[msgspec.Raw], R]) -> tuple[list[R], b
 
 def _install(element: msgspec.Raw, sender: Sender, links: Links) -> Install:
     body = decode(INSTALL, element)
-    flags: list[str] = []
+    flags = [SANDBOX] if body.sandbox else []
     if body.preinstall_link is not None and links.link(body.preinstall_link) is None:
         flags.append("unknown_preinstall_link")
     installed_us = time_us(body.installed_at, "installed_at")
@@ -116,6 +116,9 @@ def _event(element: msgspec.Raw, sender: Sender) -> Event:
     if not body.name.strip() or len(body.name) > 255:
         raise Refuse("bad_field", "The name has 1 to 255 characters.", "name")
     occurred_us = time_us(body.occurred_at, "occurred_at")
+    flags = [SANDBOX] if body.sandbox else []
+    if occurred_us > sender.now_us + FUTURE_US:
+        flags.append("occurred_in_future")
     params = _params(body.params or {})
     ip, ua = device_address(body.ip, body.ua, sender)
     return Event(
@@ -132,7 +135,7 @@ def _event(element: msgspec.Raw, sender: Sender) -> Event:
         params=params,
         ip=ip,
         ua=ua,
-        flags=["occurred_in_future"] if occurred_us > sender.now_us + FUTURE_US else [],
+        flags=flags,
     )
 
 

@@ -69,3 +69,7 @@ FROM rejects WHERE hour >= $1 OR hour IS NULL GROUP BY 1, 2, 3, 4;
 -- Hour of the oldest partition: retention drops rows and keeps the counts before it.
 SELECT min(substr(c.relname, 9)) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'touches'::regclass AND c.relname <> 'touches_default';
+
+-- name: uncredited
+-- Events received since that belong to no known install, or not yet.
+SELECT count(*) FROM uncredited_events WHERE id >= $1;

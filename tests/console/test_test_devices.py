@@ -1,14 +1,13 @@
 import time
 from datetime import UTC, datetime
 
-import asyncpg
 import msgspec
 import pytest
 
 from schemas.identifiers import md5, sha1
 from schemas.ids import new_id
 from tests.console.conftest import Console
-from tests.support.devices import GAID, OTHER, event, install, put
+from tests.support.devices import GAID, OTHER, install, put
 from tests.support.logs import pool_of
 
 IDFA = "6d92078a-8246-4ba4-ae5b-76104861e7dc"
@@ -108,39 +107,3 @@ async def test_a_forgotten_device_is_no_test_device_any_more(shop: Console) -> N
     device(shop, "add", "--id", f"google_aid:{OTHER}")
     assert shop.facts("forget", "--id", GAID, "--yes")["rows"]["test_devices"] == 1
     assert [one["sha1"] for one in shop.facts("test-device", "list", "--app", "shop")] == [sha1(OTHER)]
-
-
-async def test_explain_tells_what_an_installs_events_brought_and_to_whom(shop: Console) -> None:
-    pool: asyncpg.Pool = await pool_of(shop.url)
-    events = [event(f"e-{number:02}", "i-1", occurred_us=10**15 + number) for number in range(25)]
-    free = event("free", "i-1", revenue=None, name="launch", occurred_us=10**15 - 1)
-    tried = event("tried", "i-1", flags=["sandbox"], occurred_us=10**15 + 99)
-    one = install("i-1")
-    await put(pool, [one, *events, free, tried])
-    facts = shop.facts("explain", "i-1")
-    assert facts["events"][0]["credited_to"] is None, "it is not decided"
-    assert (len(facts["events"]), facts["events_count"], facts["revenue"]) == (20, 27, {"EUR": "124.75"})
-    await pool.execute("UPDATE installs SET decided = true")
-    pool.terminate()
-    shop.add_decision(one.id, touch=new_id(1), candidates=[])
-    facts = shop.facts("explain", "i-1")
-    assert facts["events"][:2] == [
-        {
-            "name": "payment",
-            "occurred_at": f"2001-09-09T01:46:40.0000{microseconds}Z",
-            "revenue": "4.99",
-            "currency": "EUR",
-            "test": microseconds == 99,
-            "credited_to": {"method": "identifier", "link": "77", "campaign": "spring", "partner": "adnet"},
-        }
-        for microseconds in (99, 24)
-    ]
-    assert facts["decision"]["method"] == "identifier"
-
-
-async def test_an_install_without_events_says_so(shop: Console) -> None:
-    pool = await pool_of(shop.url)
-    await put(pool, [install("i-1")])
-    pool.terminate()
-    facts = shop.facts("explain", "i-1")
-    assert (facts["events"], facts["events_count"], facts["revenue"]) == ([], 0, {})

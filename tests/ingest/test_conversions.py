@@ -492,3 +492,15 @@ def test_an_install_without_an_id_gets_one_too() -> None:
     one, two = install(install_id=None), install(install_id=None)
     assert one.install_id == two.install_id
     assert one.id != two.id
+
+
+@pytest.mark.parametrize(("said", "flags"), [(True, ["sandbox"]), (False, []), (None, [])])
+def test_a_sender_may_call_an_install_or_event_a_test(said: bool | None, flags: list[str]) -> None:
+    assert install(sandbox=said).flags == flags
+    assert event(sandbox=said).flags == flags
+
+
+@pytest.mark.parametrize("wrong", ["true", 1, []])
+def test_a_sandbox_is_true_or_false(wrong: object) -> None:
+    assert refusal_of_install(INSTALL | {"sandbox": wrong}).parameter == "sandbox"
+    assert refusal_of_event(EVENT | {"sandbox": wrong}).parameter == "sandbox"
