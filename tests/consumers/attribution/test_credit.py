@@ -192,6 +192,7 @@ async def test_a_replay_moves_the_money_of_reinstalls_with_the_decision_they_sta
     await put(pool, [click(6 * DAY_US + MINUTE_US), install("i-1", 6 * DAY_US), install("i-2", DAY_US)])
     await put(pool, [event("first", 6 * DAY_US, "i-1", units=5), event("again", MINUTE_US, "i-2", units=7)])
     await put(pool, [event("by_device", MINUTE_US, ids={"google_aid": GAID}, units=11), event("free", 0, "i-1", 0)])
+    await put(pool, [event("try", 0, "i-1", units=100, flags=["sandbox"])])
     await decide_all(pool)
     found = await replayed(pool)
     assert found.moves == {("-", "(organic)"): 1}
