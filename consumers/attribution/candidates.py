@@ -29,10 +29,11 @@ async def read_candidates(
     Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
     """
     asked: list[tuple[int, str, str, int, str, datetime, int]] = []
-    named: list[tuple[int, str]] = []
+    named: list[tuple[int, str, datetime]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
         asked += [(number, *_asked(one, probe, its.window_ms_max, per_key)) for probe in probes(one, its.rules)]
-        named += [(number, touch_id) for touch_id in one.touch_ids]
+        # none of those that would not have the install decided again, if they came late
+        named += [(number, touch_id, timestamp(one.received_us + CLOCK_SKEW_US)) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
         rows += await connection.fetch(load("conversions")["candidates"], *zip(*asked, strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from consumers.attribution.facts import conversion
+from consumers.attribution.facts import Conversion, conversion
 from consumers.attribution.probes import device_keys, probes
 from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
@@ -18,6 +18,7 @@ from schemas.devices import normal_os
 from schemas.errors import DeadLetter
 from schemas.events import Event, Install
 from schemas.ids import received_us
+from schemas.keys import touch_id_key
 from schemas.sql import load
 
 _encode = msgspec.json.Encoder().encode
@@ -79,11 +80,16 @@ async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: 
 async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]) -> None:
     """What new installs look for; and by what a later install of the same device, decided already, is found."""
     facts = [conversion(one, received_us(one.id)) for one in installs]
-    keys = [(key, one.id) for one in facts for key in {probe.key for probe in probes(one)}]
+    keys = [(key, one.id) for one in facts for key in _looked_for(one)]
     if keys:
         await connection.execute(load("conversions")["insert_keys"], *zip(*keys, strict=True))
     devices = [(one.id, sorted(device_keys(one))) for one in facts]
     await connection.executemany(load("conversions")["new_keys"], [one for one in devices if one[1]])
+
+
+def _looked_for(one: Conversion) -> set[int]:
+    """A touch that the store's referrer names is looked up by its id, and may arrive late like any other."""
+    return {probe.key for probe in probes(one)} | {touch_id_key(touch_id) for touch_id in one.touch_ids}
 
 
 def _install_values(install: Install, countries: Countries) -> tuple[object, ...]:
