@@ -115,8 +115,11 @@ class Turn(NamedTuple):
 
 
 def disorder(one: History, dice: Random) -> list[Turn]:
-    """Shuffled, duplicated, in batches of any size, one or more at once, decided in between, broken now and then."""
+    """Shuffled, duplicated, in batches of any size, one or more at once, decided in between, broken now and then; the
+    last few long after the rest is decided, when no other record makes up for what they fail to mark."""
     records: list[Hit | Install] = [*one.hits, *one.installs]
+    dice.shuffle(records)
+    last = [records.pop() for _ in range(min(dice.choice((0, 1, 1, 2)), len(records) - 1))]
     records += [record for record in records if dice.random() < 0.25]
     dice.shuffle(records)
     turns = []
@@ -128,7 +131,8 @@ def disorder(one: History, dice: Random) -> list[Turn]:
             records = records[size:]
         rounds = [dice.choice((1, 2)) for _ in range(dice.choice((0, 1, 1, 3)))]
         turns.append(Turn(batches, rounds, dice.randrange(25) if dice.random() < 0.7 else 0, dice.choice(DEATHS)))
-    return turns
+    settled = [Turn([], [1, 1, 1], 0, "before")]
+    return turns + [turn for record in last for turn in (*settled, Turn([[record]], [], 0, "before"))]
 
 
 async def in_disorder(side: Side, one: History, turns: Sequence[Turn]) -> dict[str, Any]:
@@ -187,7 +191,9 @@ def click(query: str, *, minutes_ago: int, seconds: int = 0, ip: str = "91.198.1
     )  # fmt: skip
 
 
-def install(*, minutes_ago: int = 10, ids: str = GAID, referrer: str = "", ip: str = "193.0.6.139") -> Install:
+def install(
+    *, minutes_ago: int = 10, ids: str = GAID, name: str = "google_aid", referrer: str = "", ip: str = "193.0.6.139"
+) -> Install:
     at_us = NOW_US - minutes_ago * 60 * 1_000_000
     return Install(
         v=1,
@@ -195,7 +201,7 @@ def install(*, minutes_ago: int = 10, ids: str = GAID, referrer: str = "", ip: s
         app="a",
         install_id=f"i-{minutes_ago}",
         installed_us=at_us,
-        ids={"google_aid": ids} if ids else {},
+        ids={name: ids} if ids else {},
         device=Device(os="Android", os_version="14", model="Pixel 8"),
         referrer=Referrer(install_referrer=referrer) if referrer else None,
         ip=ip,
@@ -234,7 +240,8 @@ ARRIVES_LAST: dict[str, tuple[list[Hit], list[Install], Hit | Install, list[str]
         [hers()], [install(minutes_ago=5)], install(minutes_ago=10, ids=GAID.upper()), ["identifier", "reinstall"],
     ),
     "an identifier beside the first one": (
-        [], [install(ids=GAID)], click(f"oaid={OTHER_GAID}&gps_adid_md5={md5(GAID)}", minutes_ago=30), ["identifier"],
+        [], [install(name="oaid")], click(f"oaid_md5={md5(GAID)}&google_aid={OTHER_GAID}", minutes_ago=30),
+        ["identifier"],
     ),
 }  # fmt: skip
 """What is there when the installs are decided, what comes afterwards, and the methods that everything together says."""

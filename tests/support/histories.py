@@ -104,8 +104,8 @@ class Teller:
     def tell(self) -> History:
         """The touches first: an install's referrer may name one."""
         dice = self._dice
-        times = [self._now_us - dice.randrange(600, 5 * 86_400) * SECOND for _ in range(dice.choice((1, 1, 2, 3)))]
-        for _ in range(dice.randrange(1, 14)):
+        times = [self._now_us - dice.randrange(600, 5 * 86_400) * SECOND for _ in range(dice.choice((1, 1, 2, 2, 3)))]
+        for _ in range(dice.choice((1, 2, 3, 5, 8, 13))):
             self._hits.append(self._again() if self._hits and dice.random() < 0.3 else self._touch(dice.choice(times)))
         installs = [self._install(number, at_us) for number, at_us in enumerate(times)]
         own = dice.choice(OTHER_RULES) if dice.random() < 0.4 else None
