@@ -51,7 +51,8 @@ def replay_command(
         return await replay(connection, asked, lambda count: progress.advance(task, count))
 
     columns = (SpinnerColumn(), TextColumn("{task.completed} installs"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    err = Console(stderr=True)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=None)
         found = with_postgres(work)
     if json:
