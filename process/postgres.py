@@ -19,6 +19,7 @@ AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # how asyncpg meets a connection that Postgres ended while nobody asked anything
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -33,7 +34,8 @@ LOST_RACE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Text for inet and jsonb: every connection of a pool has it."""
     # asyncpg's ipaddress objects cost 2.5 µs a row; jsonb is written and read as JSON text
     for name in ("inet", "jsonb"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
@@ -46,7 +48,7 @@ async def open_pool(settings: Settings, *, size: int = 4) -> asyncpg.Pool:
     """
     return await asyncpg.create_pool(
         connect=lambda *_, **__: connect(settings),
-        init=_prepare,
+        init=prepare,
         min_size=0,
         max_size=size,
         command_timeout=60,

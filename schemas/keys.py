@@ -35,6 +35,11 @@ def click_id_key(app: str, touch: TouchKind, click_id: str) -> int:
     return _key(_begun(app, touch, "click_id"), click_id)
 
 
+def touch_id_key(touch_id: str) -> int:
+    """Key of a touch by its own id, which a store's referrer may name: 60 of its random bits. For what arrives late."""
+    return int(touch_id.replace("-", "")[17:], 16)
+
+
 def print_key(app: str, touch: TouchKind, os: str, network: Network | str) -> int:
     """Key of a fingerprint: operating system family and a network of `print_networks`' precisions, or its text."""
     return _key(_begun(app, touch, "print", os), network if isinstance(network, str) else network.text)

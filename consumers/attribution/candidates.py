@@ -31,14 +31,15 @@ async def read_candidates(
     Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
     """
     asked: list[tuple[str, ...]] = []
-    named: list[tuple[int, str]] = []
+    named: list[tuple[int, str, datetime]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
         bounds: dict[tuple[str, str], tuple[str, ...]] = {}
         for method, column, key, touch in probes(one, its.rules):
             if (method, touch) not in bounds:
                 bounds[method, touch] = _bounds(one, its, method, touch, per_key)
             asked.append((str(number), method, column, str(key), *bounds[method, touch]))
-        named += [(number, touch_id) for touch_id in one.touch_ids]
+        # none of those that would not have the install decided again, if they came late
+        named += [(number, touch_id, timestamp(one.received_us + CLOCK_SKEW_US)) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
         rows += await connection.fetch(load("conversions")["candidates"], *joined(asked))

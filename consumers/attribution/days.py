@@ -1,6 +1,6 @@
 """Publishes what links did on closed days: the one input of decisions that looks at many installs at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -22,19 +22,26 @@ DAY_US = 24 * 3_600_000_000
 DAY_0 = date(1970, 1, 1)
 
 
-async def publish_before(connection: asyncpg.Connection, installs: Iterable[str]) -> None:
+async def publish_before(connection: asyncpg.Connection, installs: Sequence[str]) -> bool:
     """The day before each of these installs was received, unless it is published. In the caller's transaction.
 
-    Called before they are decided, so that every decision of a day looks at the same figures.
+    Called before they are decided, so that every decision of a day looks at the same figures. False, and nothing is
+    done, while installs of such a day are being decided: its figures would lack them.
     """
     days = {DAY_0 + timedelta(received_us(one) // DAY_US - 1) for one in installs}
-    done = {row["day"] for row in await connection.fetch(load("conversions")["published"], sorted(days))}
-    if days == done:
-        return
+    if days == await _published(connection, days):
+        return True
     await connection.execute(load("conversions")["lock_days"])
-    done = {row["day"] for row in await connection.fetch(load("conversions")["published"], sorted(days))}
-    for day in sorted(days - done):
+    for day in sorted(days - await _published(connection, days)):
+        ends = floor_id(((day - DAY_0).days + 1) * DAY_US)
+        if await connection.fetchval(load("conversions")["undecided_before"], ends):
+            return False
         await publish(connection, day)
+    return True
+
+
+async def _published(connection: asyncpg.Connection, days: Iterable[date]) -> set[date]:
+    return {row["day"] for row in await connection.fetch(load("conversions")["published"], sorted(days))}
 
 
 async def publish(connection: asyncpg.Connection, day: date) -> None:

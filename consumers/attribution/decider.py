@@ -14,20 +14,20 @@ its candidates, and be looked at before that decision's keys are there: nobody w
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 import msgspec
 from aiokafka.errors import KafkaError
 
-from consumers.attribution.days import publish_before
+from consumers.attribution.days import DAY_US, publish_before
 from consumers.attribution.deciding import decided, keep
 from consumers.sources import Partition, Source
 from process.life import sleep_unless
 from process.metrics import Meters
 from process.postgres import patiently
 from schemas import metrics
-from schemas.ids import floor_id
+from schemas.ids import floor_id, received_us
 from schemas.rules import AGAIN_WITHIN_US
 from schemas.sql import load
 
@@ -114,10 +114,11 @@ class Decider:
     async def _decide_page(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(load("conversions")["turn"])
-            rows = await connection.fetch(load("conversions")["take_ready"], DECIDED_AT_ONCE)
+            rows = _of_one_day(await connection.fetch(load("conversions")["take_ready"], DECIDED_AT_ONCE))
             if not rows:
                 return 0
-            await publish_before(connection, [str(row["id"]) for row in rows])
+            if not await publish_before(connection, [str(row["id"]) for row in rows]):
+                return 0  # the day before is being decided still
             found = await decided(connection, rows)
             await keep(connection, found)
             await connection.execute(load("conversions")["mark_decided"], [row["id"] for row in rows])
@@ -151,6 +152,12 @@ class Decider:
             await self._pool.execute(load("conversions")["too_late"], too_old)
             self._tidied_at = now
             self._waiting.set(await self._pool.fetchval(load("conversions")["waiting"]))
+
+
+def _of_one_day(rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
+    """Those of the first one's day: the figures of a day are published once its installs that wait are decided."""
+    days = [received_us(str(row["id"])) // DAY_US for row in rows]
+    return [row for row, day in zip(rows, days, strict=True) if day == days[0]]
 
 
 def _encode_ends(ends: Mapping[Partition, int]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from consumers.attribution.facts import conversion
+from consumers.attribution.facts import Conversion, conversion
 from consumers.attribution.probes import device_keys, probes
 from consumers.attribution.testing import tests_among
 from consumers.attribution.visits import insert_visits
@@ -22,6 +22,7 @@ from schemas.events import Event, Install, Visit
 from schemas.forgetting import device_keys as stored_keys
 from schemas.identifiers import device_ids
 from schemas.ids import received_us
+from schemas.keys import touch_id_key
 from schemas.sql import joined, load
 
 ID_NAMES: dict[type, str] = {Install: "install_id", Event: "event_id", Visit: "visit_id"}
@@ -85,11 +86,16 @@ async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: 
 async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]) -> None:
     """What new installs look for; and by what a later install of the same device, decided already, is found."""
     facts = [conversion(one, received_us(one.id)) for one in installs]
-    keys = [(key, one.id) for one in facts for key in {probe.key for probe in probes(one)}]
+    keys = [(key, one.id) for one in facts for key in _looked_for(one)]
     if keys:
         await connection.execute(load("conversions")["insert_keys"], *joined(keys))
     devices = [(one.id, sorted(device_keys(one))) for one in facts]
     await connection.executemany(load("conversions")["new_keys"], [one for one in devices if one[1]])
+
+
+def _looked_for(one: Conversion) -> set[int]:
+    """A touch that the store's referrer names is looked up by its id, and may arrive late like any other."""
+    return {probe.key for probe in probes(one)} | {touch_id_key(touch_id) for touch_id in one.touch_ids}
 
 
 def _device_keys(record: Install | Event) -> str:

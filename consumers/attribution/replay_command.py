@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from consumers.attribution.replay import Asked, Difference, Sums, replay
+from process.postgres import prepare
 from process.terminal import Json, page, print_json, table, with_postgres
 from schemas.errors import ConfigError
 from schemas.money import from_micros
@@ -44,12 +45,14 @@ def replay_command(
         raise ConfigError("--rules with --apply needs --app: rules belong to an app")
 
     async def work(connection: asyncpg.Connection) -> Difference:
+        await prepare(connection)
         named = await _named(connection, app, text, them, store=apply)
         asked = Asked(since_us=since_us, app=app, rules=named, renew_days=renew_days, apply=apply)
         return await replay(connection, asked, lambda count: progress.advance(task, count))
 
     columns = (SpinnerColumn(), TextColumn("{task.completed} installs"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    err = Console(stderr=True)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("", total=None)
         found = with_postgres(work)
     if json:

@@ -19,6 +19,7 @@ from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
 from schemas.ids import floor_id, received_us
+from schemas.keys import touch_id_key
 from schemas.rules import CLOCK_SKEW_US
 from schemas.sql import load
 
@@ -60,7 +61,10 @@ class TouchesHandler:
             copied = copying.row(touch.values)
         except ValueError as error:
             raise DeadLetter("database_refused", str(error), record_id=hit.id, subject=hit.link) from None
-        return Row(record, hit.id, hit.link, Touch(copied, touch.values[-5:], touch.more_keys, touch.touched_us))
+        # the store's address that a redirect leads to carries the hit's id: an install may name it
+        named = touch_id_key(hit.id) if hit.mode == "redirect" else None
+        keys = (*touch.values[-5:], named)
+        return Row(record, hit.id, hit.link, Touch(copied, keys, touch.more_keys, touch.touched_us))
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
         """COPY into the table; when a hit stands there already, all by way of the stage, which skips it."""

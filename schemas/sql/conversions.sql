@@ -152,11 +152,12 @@ FROM found JOIN touches t ON t.id = found.id
 ORDER BY found.number, t.touched_at DESC, t.id DESC;
 
 -- name: by_id
--- Touches that a store's referrer names by our own id.
+-- Touches that a store's referrer names by our own id; none of after the install was received ($3).
 SELECT n.number, 'referrer' AS method, 'id' AS col, 0::bigint AS key, t.id, t.kind, t.app, t.link, t.campaign,
        t.partner, t.touched_at, t.click_id, t.external_click_id, NULL AS params, t.ip, t.os, t.os_version, t.model,
        t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key, t.click_key, t.print_key
-FROM unnest($1::int[], $2::uuid[]) AS n (number, id) JOIN touches t ON t.id = n.id;
+FROM unnest($1::int[], $2::uuid[], $3::timestamptz[]) AS n (number, id, top)
+JOIN touches t ON t.id = n.id AND t.touched_at <= n.top;
 
 -- name: duplicates
 -- Per touch the last one before it with its click id on its link, within $9 days.
@@ -237,6 +238,11 @@ SELECT DISTINCT day FROM published_days WHERE day = ANY($1::date[]);
 -- name: lock_days
 -- One process at a time publishes.
 SELECT pg_advisory_xact_lock(7406004);
+
+-- name: undecided_before
+-- Whether installs received before $1 are to be decided now.
+SELECT EXISTS (SELECT FROM installs i JOIN barriers b ON b.id = i.barrier
+               WHERE NOT i.decided AND b.passed_at IS NOT NULL AND i.id < $1);
 
 -- name: publish_day
 -- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
