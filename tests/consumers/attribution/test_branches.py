@@ -13,7 +13,7 @@ DECIDING = [
 ]
 TESTS = [
     *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "standing", "validity", "fingerprint")),
-    *(f"tests/consumers/attribution/test_{name}.py" for name in ("facts", "probes")),
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("facts", "probes", "test_installs")),
     "tests/schemas/test_rules.py",
 ]
 
