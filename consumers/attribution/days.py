@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import asyncpg
 
 from schemas.ids import floor_id, received_us
+from schemas.partitions import DAY_US
 from schemas.sql import load
 from schemas.validity import (
     DELAYS_FIRST_HOUR_MIN,
@@ -18,7 +19,6 @@ from schemas.validity import (
     WEEK_DAYS,
 )
 
-DAY_US = 24 * 3_600_000_000
 DAY_0 = date(1970, 1, 1)
 
 

@@ -12,11 +12,11 @@ from consumers.attribution.facts import NOTHING, Candidate, Conversion, Facts, L
 from consumers.attribution.fingerprint import confidences, crowd
 from consumers.attribution.standing import why_it_falls
 from consumers.attribution.validity import Figures, rejecting, verdicts
+from schemas.partitions import DAY_US
 from schemas.reasons import LOST, WON
 from schemas.rules import DEFAULT, RuleSet
 from schemas.validity import Verdict
 
-DAY_US = 24 * 3_600_000_000
 LISTED_MAX = 40
 """Candidates that a decision lists; the others are counted by reason."""
 

@@ -20,7 +20,7 @@ import asyncpg
 import msgspec
 from aiokafka.errors import KafkaError
 
-from consumers.attribution.days import DAY_US, publish_before
+from consumers.attribution.days import publish_before
 from consumers.attribution.deciding import decided, keep
 from consumers.sources import Partition, Source
 from process.life import sleep_unless
@@ -28,6 +28,7 @@ from process.metrics import Meters
 from process.postgres import patiently
 from schemas import metrics
 from schemas.ids import floor_id, received_us
+from schemas.partitions import DAY_US
 from schemas.rules import AGAIN_WITHIN_US
 from schemas.sql import load
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumers.attribution.rules import INSTALLED_BEFORE_MS
 from schemas.addresses import Network, parse_address
 from schemas.devices import normal_os
 from schemas.events import Install, Referrer, TouchKind
 from schemas.identifiers import DeviceId, device_ids, is_no_id
+from schemas.partitions import DAY_US
 from schemas.query import decode, parse_query
 from schemas.rules import Method
 
@@ -150,9 +150,13 @@ def conversion(install: Install, received_us: int) -> Conversion:
     )
 
 
+INSTALLED_BEFORE_US = DAY_US
+"""The device's own time of install counts when it is up to this long before the receipt."""
+
+
 def conversion_time(installed_us: int, received_us: int) -> int:
     """The device's word when it is up to 24 h before the receipt; never a time after it."""
-    earliest = received_us - INSTALLED_BEFORE_MS * 1000
+    earliest = received_us - INSTALLED_BEFORE_US
     return installed_us if earliest <= installed_us <= received_us else received_us
 
 

@@ -12,11 +12,10 @@ from consumers.attribution.probes import device_keys
 from consumers.attribution.validity import judged_day
 from schemas.identifiers import device_ids, same_device
 from schemas.ids import floor_id, received_us
+from schemas.partitions import DAY_US
 from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US
 from schemas.sql import joined, load
 from schemas.validity import DUPLICATE_DAYS, REPEAT_S
-
-DAY_US = 24 * 3_600_000_000
 
 _US = timedelta(microseconds=1)
 _DAY_0 = date(1970, 1, 1)

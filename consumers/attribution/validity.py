@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from consumers.attribution.facts import Candidate, Conversion, Facts, LinkDay
 from schemas.devices import OTHER
 from schemas.ids import received_us
+from schemas.partitions import DAY_US
 from schemas.rules import RuleSet
 from schemas.validity import FINDINGS, INJECTION_S, VERDICTS, Finding, Verdict
 
 Figures = Mapping[str, int | str]
 Check = Callable[[Conversion, Candidate, Facts], Figures | None]
-
-DAY_US = 24 * 3_600_000_000
 
 
 def verdicts(conversion: Conversion, one: Candidate, facts: Facts, rules: RuleSet) -> dict[Verdict, Figures]:
