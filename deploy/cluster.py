@@ -63,11 +63,12 @@ def supports(setting: str, cluster: Path, user: User, programs: Path, claim: int
 
 
 def buffers_mb() -> int:
-    """A quarter of the memory we may use, 256 to 1024 MB: the indexes of a busy hour fit, and small hosts too."""
+    """A quarter of the memory we may use, as PostgreSQL advises, 256 MB to 8 GB: the key indexes of a look-back window
+    fit. It is taken only as it is used."""
     bytes_max = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
         bytes_max = min(bytes_max, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return max(256, min(bytes_max // 4 // 2**20, 1024))
+    return max(256, min(bytes_max // 4 // 2**20, 8192))
 
 
 def environment() -> dict[str, str]:
