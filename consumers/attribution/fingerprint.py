@@ -18,6 +18,8 @@ from schemas.identifiers import contradict
 
 CROWD_US = 24 * 3_600_000_000
 CROWD_MAX = 32
+SUREST = 0.99
+"""A fingerprint is never certain."""
 
 
 POINTS: Mapping[str, float] = {
@@ -71,7 +73,8 @@ def confidences(
         weights[one.device] = max(weight, weights.get(one.device, 0.0))
     whole = math.fsum(weights.values())  # the same in whichever order they came
     return {
-        one.touch_id: round(weights[one.device] / (whole + math.exp(nobody(one, crowd, points))), 2) for one in standing
+        one.touch_id: min(round(weights[one.device] / (whole + math.exp(nobody(one, crowd, points))), 2), SUREST)
+        for one in standing
     }
 
 

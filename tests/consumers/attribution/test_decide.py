@@ -127,15 +127,15 @@ def test_confidence_is_1_for_what_a_device_or_a_store_said() -> None:
 
 
 def test_the_confidence_of_a_print_falls_with_other_phones_behind_the_address() -> None:
-    alone = decide(install(), [touch("fingerprint")], SURE).confidence
-    crowd = [touch("fingerprint", number=number, ua=f"phone {number}") for number in range(1, 4)]
+    alone = decide(install(), [touch("fingerprint", age_us=20 * HOUR_US)], SURE).confidence
+    crowd = [touch("fingerprint", number=number, ua=f"phone {number}", age_us=20 * HOUR_US) for number in range(1, 4)]
     among = decide(install(), crowd, SURE).confidence
     assert alone is not None
     assert among is not None
     assert among < alone / 2
     # a phone that the install contradicts has no share of it, and yet is one of the crowd
-    other = touch("fingerprint", number=4, ua="phone 4", model="Pixel 7")
-    with_another = decide(install(), [*crowd, other], SURE).confidence
+    others = [touch("fingerprint", number=number, ua=f"phone {number}", model="Pixel 7") for number in range(4, 40)]
+    with_another = decide(install(), [*crowd, *others], SURE).confidence
     assert with_another is not None
     assert with_another < among
 

@@ -81,9 +81,10 @@ async def test_candidates_are_found_by_index(connection: asyncpg.Connection, col
 
 async def test_earlier_copies_are_found_by_index(connection: asyncpg.Connection) -> None:
     row = await connection.fetchrow("SELECT id, touched_at, tableoid::regclass::text AS filled FROM touches LIMIT 1")
-    touch, now, floor = row["id"], row["touched_at"], row["id"]
-    copies = ([touch], [17], ["l"], [None], ["c-1"], [now], [floor], 7)
-    repeats = ([touch], [17], ["l"], [""], [now], [floor], 10)
+    touch, now = row["id"], row["touched_at"]
+    low, high = floor_id(0), floor_id(int(now.timestamp() * 1e6) + DAY_US)
+    copies = ([touch], [17], ["l"], [None], ["c-1"], [now], [low], [high], 7)
+    repeats = ([touch], [17], ["l"], [""], [now], [low], [high], 10)
     for statement, arguments, index in (
         ("duplicates", copies, "_click_key_touched_at_id_idx"),
         ("repeats", repeats, "_print_key_touched_at_id_idx"),

@@ -79,6 +79,7 @@ async def test_other_rules_show_installs_and_money_to_the_micro_and_change_nothi
         "installs": 3,
         "changed": 2,
         "verdicts_changed": 0,
+        "changed_test_installs": 0,
         "changed_with_a_touch_too_late": 0,
         "days_renewed": [],
         "waiting": 0,
