@@ -72,7 +72,7 @@ def test_a_childs_click_leaves_neither_identifier_nor_address_on_the_disk(produc
     assert product.get(f"/c/k1?{query(**ping | {'click_timestamp': 'now'})}&noredirect")[0] == 400
     assert all_is_stored(product)["balanced"]
     (row,) = product.sql("SELECT ip::text, query, flags FROM touches WHERE app = 'kids'")
-    assert (row["ip"], row["flags"]) == ("203.0.113.0/24", ["coppa"])
+    assert (row["ip"], row["flags"]) == ("203.0.113.0/24", ["coppa", "non_public"])
     # the journals, the snapshot of the links, Postgres with its WAL, and what was printed
     for path in product.folder.rglob("*"):
         if path.is_file():
