@@ -213,7 +213,7 @@ VERDICTS_MET: list[Verdict] = [
 @pytest.mark.parametrize("verdict", VERDICTS_MET)
 async def test_an_app_says_what_becomes_of_each_verdict(pool: asyncpg.Pool, verdict: Verdict, mode: Mode) -> None:
     await own_modes(pool, verdict, mode)
-    before = await put_touch(pool, seconds_ago=2 * DAY_S, link="link-2")
+    before = await put_touch(pool, seconds_ago=2 * DAY_S, link="link-2", ip="8.8.8.8")
     click = await suspicious(pool, verdict)
     await put_install(pool, "i")
     await settle(pool)
