@@ -6,7 +6,7 @@ further decision, and the history stays. No postback is sent.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import asyncpg
 import msgspec
@@ -221,9 +221,8 @@ async def _kept_from(connection: asyncpg.Connection) -> int:
 
 async def _renewed(connection: asyncpg.Connection, since_us: int) -> list[str]:
     """Published days since then by which some link is judged in another way, now that they are computed again."""
-    first, today = DAY_0 + timedelta(since_us // DAY_US), datetime.now(UTC).date()
-    days = [first + timedelta(number) for number in range((today - first).days)]
-    return [str(day) for day in days if await _renew(connection, day)]
+    rows = await connection.fetch(load("replay")["published_since"], DAY_0 + timedelta(since_us // DAY_US))
+    return [str(row["day"]) for row in rows if await _renew(connection, row["day"])]
 
 
 async def _renew(connection: asyncpg.Connection, day: date) -> bool:
@@ -231,9 +230,6 @@ async def _renew(connection: asyncpg.Connection, day: date) -> bool:
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute(load("conversions")["lock_days"])
-    if not await connection.fetch(load("conversions")["published"], [day]):
-        await transaction.rollback()
-        return False  # no install was ever judged by it
     await publish(connection, day)
     changed = bool(await connection.fetchval(load("replay")["day_changed"], day))
     await (transaction.commit() if changed else transaction.rollback())

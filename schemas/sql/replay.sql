@@ -39,6 +39,10 @@ GROUP BY 1, 2;
 -- Whether anything was received before this hour (since 1970).
 SELECT EXISTS (SELECT FROM received WHERE topic = 'hits' AND hour < $1);
 
+-- name: published_since
+-- Days from $1 on by which installs were judged.
+SELECT DISTINCT day FROM published_days WHERE day >= $1 ORDER BY day;
+
 -- name: day_changed
 -- Whether the last version of a day judges any link in another way than the one before.
 WITH last AS (SELECT max(version) AS version FROM published_days WHERE day = $1),
