@@ -68,4 +68,4 @@ DELAYS_INSTALLS_MIN = 30
 """Attributed installs of a link in a day below which nothing is said about their delays."""
 
 DELAYS_FIRST_HOUR_MIN = 0.15
-"""At least so many of a link's installs come within an hour of their touch; honest links have about two thirds."""
+"""At least so large a share of a link's installs comes within an hour of their touch. A guess, on the careful side."""

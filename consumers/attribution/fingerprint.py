@@ -3,8 +3,9 @@
 The key already says: same operating system family, same network. A stated difference ends it. What is left is a
 scorecard: every agreement and doubt has its points (natural logarithms of how much likelier it is for the same device
 than for another behind the same address), and the candidates share certainty with each other and with "none of them",
-which weighs more the more devices were seen there. The points were fitted to simulated worlds by
-`python -m benchmarks.attribution.fit`; `touchline bench attribution` measures them on other worlds.
+which weighs more the more devices were seen there. The points are the likeliest for two simulated
+worlds (seeds 901 and 902); `python -m benchmarks.attribution.fit` looks for those of one world and comes near them, and
+`touchline bench attribution` measures them on other worlds.
 """
 
 import math

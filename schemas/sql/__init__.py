@@ -25,6 +25,6 @@ def migrations() -> list[tuple[str, str]]:
 
 
 def joined(rows: Iterable[Sequence[object]]) -> list[str]:
-    """Rows as one text a column, joined with commas: string_to_array takes them apart a tenth as dearly as the driver
-    puts an array together. For values without commas and without NULL."""
+    """Rows as one text a column, joined with commas: the driver would look at every
+    value of an array, and that was a quarter of what deciding cost here. For values without commas and without NULL."""
     return [",".join(map(str, column)) for column in zip(*rows, strict=True)]
