@@ -49,7 +49,10 @@ Origins = Annotated[
 VisitWindow = Annotated[
     int | None,
     typer.Option(
-        "--visit-window-hours", min=1, max=2160, help="How long a tagged visit will count for a website's conversions: 720. Kept; not reported yet."
+        "--visit-window-hours",
+        min=1,
+        max=2160,
+        help="How long a tagged visit counts, once that is reported: 720.",
     ),
 ]
 

@@ -19,8 +19,9 @@ from console.erasing_pages import FIRST_ID, Pages, columns, cut
 from console.erasing_visits import blank_visits, known, stage_touches_named, visitors_led_to
 from console.forgetting import Names, names_of_install, subject_of
 from schemas.errors import TouchlineError
-from schemas.forgetting import STUB, VISITOR, device_keys, named_ids, touch_key
+from schemas.forgetting import STUB, VISITOR, device_keys, named_ids
 from schemas.identifiers import probed_digests
+from schemas.keys import touch_id_key
 from schemas.sql import load
 
 NAMES_MAX = 10_000
@@ -159,7 +160,7 @@ class _Erasure:
         await self._settle()
         await stage_touches_named(self._pages, visitors | self._names.visitors)
         async for ids in self._staged_touches(leads=False):
-            await self._keep({touch_key(str(one)) for one in ids})
+            await self._keep({touch_id_key(str(one)) for one in ids})
         await self._settle()
 
     async def _staged_touches(self, *, leads: bool) -> AsyncIterator[list[object]]:
@@ -271,7 +272,7 @@ class _Erasure:
         """Within a transaction. The touch that certainly caused an install is the device's as well."""
         rows = await self._pages.fetch(self._sql["installs"], ids)
         winners = await self._pages.fetch(self._sql["touches_of_ids"], ids)
-        await self._keep({touch_key(str(row["id"])) for row in winners})
+        await self._keep({touch_id_key(str(row["id"])) for row in winners})
         await self._blank_touches(winners)
         await self._pages.count("decisions", self._sql["blank_decisions"], ids)
         await self._pages.count("conversion_keys", self._sql["delete_keys"], ids)

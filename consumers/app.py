@@ -67,7 +67,7 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
     elif consumer == "attribution":
         handler = ConversionsHandler(_countries(settings))
         hits = make_source(settings, HITS, "touches", positions)
-        others.append(Decider(pool, hits, meters).run)
+        others.append(Decider(pool, hits.ends, meters).run)
         sources.append(hits)
     else:
         handler = RejectsHandler()

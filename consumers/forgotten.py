@@ -27,11 +27,11 @@ from schemas.forgetting import (
     other_key,
     page_of,
     pseudonym,
-    touch_key,
     visitor_of,
 )
 from schemas.identifiers import LIMITS
 from schemas.ids import received_us
+from schemas.keys import touch_id_key
 from schemas.query import parse_query
 from schemas.sql import load
 
@@ -58,7 +58,7 @@ class Forgotten:
 
     def has_touch(self, touch_id: str, keys: Sequence[int | None], hit: bytes) -> bool:
         """Whether a touch is a forgotten device's, by its device keys; the hit itself is read when it has none."""
-        if self._has(keys, touch_id) or self._has((touch_key(touch_id),), touch_id):
+        if self._has(keys, touch_id) or self._has((touch_id_key(touch_id),), touch_id):
             return True
         # a device that limits tracking has no keys, and its identifiers stand in the query all the same
         if any(key is not None for key in keys):

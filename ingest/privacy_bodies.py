@@ -21,12 +21,11 @@ from ingest.privacy import (
 )
 from schemas.addresses import parse_address
 from schemas.events import Event, Install, Referrer, Visit
+from schemas.forgetting import VISITOR
 from schemas.identifiers import any_limit
 
 R = TypeVar("R", Install, Event, Visit)
 
-VISITOR = "visitor_id"
-"""Name of the visitor's id among the `ids` of an event."""
 _KEPT = frozenset({"v", "id", "app"})
 _any = msgspec.json.Decoder()
 

@@ -49,11 +49,6 @@ def device_keys(app: str, kind: TouchKind, ids: Iterable[DeviceId]) -> set[int]:
     }
 
 
-def touch_key(touch_id: str) -> int:
-    """The random half of a touch's id: for touches that belong to a device without naming it."""
-    return int(touch_id[19:23] + touch_id[24:], 16) - 2**63
-
-
 def other_key(salt: bytes, app: str, kind: OtherKind, value: str) -> int:
     """Key of what is no device identifier."""
     return int.from_bytes(_salted(salt, (app, kind, value), size=8), "big", signed=True)

@@ -36,7 +36,7 @@ def click_id_key(app: str, touch: TouchKind, click_id: str) -> int:
 
 
 def touch_id_key(touch_id: str) -> int:
-    """Key of a touch by its own id, which a store's referrer may name: 60 of its random bits. For what arrives late."""
+    """Key of a touch by its own id, which a store's referrer or a visit may name: 60 of its random bits."""
     return int(touch_id.replace("-", "")[17:], 16)
 
 

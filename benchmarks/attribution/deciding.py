@@ -14,7 +14,7 @@ import msgspec
 import uvloop
 
 from consumers.attribution.decider import Decider
-from consumers.sources import Chunk, Partition
+from consumers.sources import Partition
 from process.metrics import Meters
 from process.postgres import open_pool
 from schemas.settings import Settings
@@ -30,28 +30,14 @@ class Timing(msgspec.Struct, frozen=True):
     """Of an install, in each batch that was decided at once: their median forgives a busy machine its bursts."""
 
 
-class Empty:
-    """A hits' log without a record: all touches are stored, so every barrier is passed at once."""
-
-    async def ends(self) -> Mapping[Partition, int]:
-        return {}
-
-    async def read(self) -> Chunk | None:
-        raise AssertionError("the decider asks for the ends only")
-
-    async def seek(self, partition: Partition) -> None:
-        raise AssertionError("the decider asks for the ends only")
-
-    async def stored(self, partition: Partition, position: int) -> None:
-        raise AssertionError("the decider asks for the ends only")
-
-    async def close(self) -> None:
-        """Nothing."""
+async def nothing_to_read() -> Mapping[Partition, int]:
+    """The ends of a hits' log without a record: all touches are stored, so every barrier is passed at once."""
+    return {}
 
 
 def decider(pool: asyncpg.Pool) -> Decider:
     """The product's, over a log that holds nothing."""
-    return Decider(pool, Empty(), Meters())
+    return Decider(pool, nothing_to_read, Meters())
 
 
 PUBLISHED = """

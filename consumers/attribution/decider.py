@@ -14,7 +14,7 @@ its candidates, and be looked at before that decision's keys are there: nobody w
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from consumers.attribution.days import publish_before
 from consumers.attribution.deciding import decided, keep
-from consumers.sources import Partition, Source
+from consumers.sources import Partition
 from process.life import sleep_unless
 from process.metrics import Meters
 from process.postgres import patiently
@@ -41,12 +41,16 @@ DECIDED_AT_ONCE = 500
 BATCHES_AT_ONCE = 20
 
 
+Ends = Callable[[], Awaitable[Mapping[Partition, int]]]
+"""One past the last durable hit of every partition, now."""
+
+
 class Decider:
     """Runs beside the attribution consumer; several may run."""
 
-    def __init__(self, pool: asyncpg.Pool, hits: Source, meters: Meters) -> None:
+    def __init__(self, pool: asyncpg.Pool, ends: Ends, meters: Meters) -> None:
         self._pool = pool
-        self._hits = hits
+        self._ends = ends
         self._decisions = meters.counter(metrics.DECISIONS)
         self._waiting = meters.gauge(metrics.WAITING)
         self._tidied_at = 0.0
@@ -85,7 +89,7 @@ class Decider:
         rows = await self._pool.fetch(load("conversions")["without_barrier"], BARRIER_INSTALLS_MAX)
         if not rows:
             return False
-        ends = await self._hits.ends()
+        ends = await self._ends()
         await self._pool.execute(load("conversions")["new_barrier"], _encode_ends(ends), [row["id"] for row in rows])
         return True
 
@@ -107,10 +111,12 @@ class Decider:
         """Installs decided for the first time: two pages at once, so that one is computed while Postgres reads for the
         other."""
         pages = await asyncio.gather(self._decide_page(), self._decide_page(), return_exceptions=True)
+        count = 0
         for page in pages:
             if isinstance(page, BaseException):
                 raise page
-        return sum(pages)  # type: ignore[arg-type]
+            count += page
+        return count
 
     async def _decide_page(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():

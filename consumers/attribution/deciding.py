@@ -45,7 +45,7 @@ async def decided(
     found = await _decide(connection, conversions, candidates, rules)
     for number, one in enumerate(found):
         # most keys hold a few touches; where a full page of them fell, more are read
-        if full[number] and one.decision.winner is None:
+        if full[number] and one.decision.method == "organic":
             more, _ = await read_candidates(connection, [one.conversion], [one.rules.rules], per_key=PER_KEY_MAX)
             (found[number],) = await _decide(connection, [one.conversion], more, [one.rules])
     return found

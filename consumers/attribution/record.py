@@ -1,12 +1,13 @@
 """What the rest of the record says: copies of candidates, the link's day, the device's earlier install, tests."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 import asyncpg
 import msgspec
 
 from consumers.attribution.candidates import EPOCH, timestamp
+from consumers.attribution.days import DAY_0
 from consumers.attribution.facts import Candidate, Conversion, Facts, LinkDay, conversion_time
 from consumers.attribution.probes import device_keys
 from consumers.attribution.validity import judged_day
@@ -18,7 +19,6 @@ from schemas.sql import joined, load
 from schemas.validity import DUPLICATE_DAYS, REPEAT_S
 
 _US = timedelta(microseconds=1)
-_DAY_0 = date(1970, 1, 1)
 _ids = msgspec.json.Decoder(dict[str, str])
 
 
@@ -90,9 +90,9 @@ async def _link_days(
     if not asked:
         return {}
     links, days = zip(*asked, strict=True)
-    rows = await connection.fetch(load("conversions")["link_days"], links, [_DAY_0 + timedelta(day) for day in days])
+    rows = await connection.fetch(load("conversions")["link_days"], links, [DAY_0 + timedelta(day) for day in days])
     return {
-        (row["link"], (row["day"] - _DAY_0).days): LinkDay(
+        (row["link"], (row["day"] - DAY_0).days): LinkDay(
             row["installs"],
             row["first_hour"],
             row["week_clicks"],

@@ -25,6 +25,8 @@ def migrations() -> list[tuple[str, str]]:
 
 
 def joined(rows: Iterable[Sequence[object]]) -> list[str]:
-    """Rows as one text a column, joined with commas: the driver would look at every
-    value of an array, and that was a quarter of what deciding cost here. For values without commas and without NULL."""
+    """Rows as one text a column, joined with commas: of an array the driver would look at every value.
+
+    For values without commas and without NULL.
+    """
     return [",".join(map(str, column)) for column in zip(*rows, strict=True)]

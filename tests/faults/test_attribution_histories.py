@@ -30,7 +30,7 @@ from schemas.codec import encode
 from schemas.events import Device, Hit, Install, Referrer
 from schemas.identifiers import md5
 from schemas.ids import new_id
-from tests.support.attribution import Empty, decisions, furnish, unsettled
+from tests.support.attribution import decisions, furnish, nothing_to_read, unsettled
 from tests.support.histories import History, history
 from tests.support.mortal import DEATHS, Death, Fuse, mortal_pool, until_done
 from tests.support.postgres import new_database, with_database
@@ -48,7 +48,7 @@ class Side:
         self.fuse = fuse
         countries = open_countries()
         self._touches, self._conversions = TouchesHandler(countries), ConversionsHandler(countries)
-        self._deciders = [Decider(pool, Empty(), Meters()) for _ in range(2)]
+        self._deciders = [Decider(pool, nothing_to_read, Meters()) for _ in range(2)]
 
     async def store(self, batch: Batch) -> None:
         """As the consumers do: hits in one transaction, installs in another."""

@@ -29,7 +29,7 @@ from schemas.codec import encode
 from schemas.events import Hit, Install
 from schemas.ids import hour_of
 from schemas.topics import CONVERSIONS, HITS, Topic
-from tests.support.attribution import Empty, decisions, furnish, unsettled
+from tests.support.attribution import decisions, furnish, nothing_to_read, unsettled
 from tests.support.histories import History, history
 from tests.support.logs import pool_of
 from tests.support.postgres import new_database, with_database
@@ -118,7 +118,7 @@ async def in_order(pool: asyncpg.Pool, histories: Sequence[History]) -> dict[str
     ):
         async with pool.acquire() as connection, connection.transaction():
             await handler.store(connection, [handler.decode(Record(0, line)) for line in lines])
-    decider = Decider(pool, Empty(), Meters())
+    decider = Decider(pool, nothing_to_read, Meters())
     while await decider.step():
         pass
     return await decisions(pool)

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from consumers.sources import Chunk, Partition
+from consumers.sources import Partition
 from tests.support.histories import History
 
 APPS = "INSERT INTO apps (id, title) SELECT id, '' FROM unnest($1::text[]) AS id"
@@ -35,23 +35,9 @@ SELECT (SELECT count(*) FROM installs WHERE NOT decided), (SELECT count(*) FROM 
 """
 
 
-class Empty:
-    """A hits' log that holds nothing: every barrier is passed at once, every touch comes late."""
-
-    async def ends(self) -> Mapping[Partition, int]:
-        return {}
-
-    async def read(self) -> Chunk | None:
-        raise AssertionError
-
-    async def seek(self, partition: Partition) -> None:
-        raise AssertionError
-
-    async def stored(self, partition: Partition, position: int) -> None:
-        raise AssertionError
-
-    async def close(self) -> None:
-        """Nothing."""
+async def nothing_to_read() -> Mapping[Partition, int]:
+    """The ends of a hits' log that holds nothing: every barrier is passed at once, every touch comes late."""
+    return {}
 
 
 async def furnish(pool: asyncpg.Pool, histories: Sequence[History]) -> None:

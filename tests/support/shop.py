@@ -15,7 +15,7 @@ from consumers.attribution.decider import Decider
 from process.metrics import Meters
 from schemas.events import Device, Event, Hit, Install, Revenue, TouchKind
 from schemas.ids import new_id
-from tests.support.attribution import Empty
+from tests.support.attribution import nothing_to_read
 from tests.support.devices import put
 from tests.support.product import TOUCHLINE
 
@@ -84,7 +84,7 @@ class Shop:
         await put(self.pool, list(records))
 
     async def decide(self) -> None:
-        decider = Decider(self.pool, Empty(), Meters())
+        decider = Decider(self.pool, nothing_to_read, Meters())
         while await decider.step():
             pass
 

@@ -17,7 +17,7 @@ from schemas.events import Event, Hit, Install, Revenue
 from schemas.identifiers import md5, sha1
 from schemas.ids import new_id, received_us
 from schemas.rules import CLOCK_SKEW_US, REATTRIBUTION_DAYS, Named, Rule, RuleSet
-from tests.consumers.attribution.test_decider import Ends
+from tests.consumers.attribution.test_decider import ends_at
 from tests.support import devices
 from tests.support.devices import GAID, OTHER, put
 from tests.support.logs import pool_of
@@ -59,7 +59,7 @@ def event(name: str, ago_us: int, install_id: str | None = None, units: int = 1,
 
 
 async def decide_all(pool: asyncpg.Pool) -> None:
-    decider = Decider(pool, Ends({}), Meters())
+    decider = Decider(pool, ends_at({}), Meters())
     while await decider.step():
         pass
 

@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from consumers.attribution.decider import Decider
+from consumers.attribution.decider import Decider, Ends
 from consumers.attribution.handler import ConversionsHandler
 from consumers.runner import Row
-from consumers.sources import Chunk, Partition, Record
+from consumers.sources import Partition, Record
 from consumers.touches.country import open_countries
 from consumers.touches.handler import TouchesHandler
 from process.metrics import Meters
@@ -25,26 +25,13 @@ GAID = "38400000-8cf0-11bd-b23e-10b96e40000d"
 OLD, NEW = Partition("journal:old", 0), Partition("journal:new", 0)
 
 
-class Ends:
+def ends_at(ends: Mapping[Partition, int]) -> Ends:
     """A hits' log of which only the ends are asked."""
 
-    def __init__(self, ends: Mapping[Partition, int]) -> None:
-        self._ends = ends
+    async def now() -> Mapping[Partition, int]:
+        return ends
 
-    async def ends(self) -> Mapping[Partition, int]:
-        return self._ends
-
-    async def read(self) -> Chunk | None:
-        raise AssertionError
-
-    async def seek(self, partition: Partition) -> None:
-        raise AssertionError
-
-    async def stored(self, partition: Partition, position: int) -> None:
-        raise AssertionError
-
-    async def close(self) -> None:
-        """Nothing."""
+    return now
 
 
 @pytest.fixture
@@ -105,14 +92,14 @@ async def decided(pool: asyncpg.Pool) -> list[str]:
 
 async def settle(pool: asyncpg.Pool, ends: Mapping[Partition, int] | None = None) -> None:
     """Decide everything that can be decided while the hits' log ends there."""
-    decider = Decider(pool, Ends(ends or {}), Meters())
+    decider = Decider(pool, ends_at(ends or {}), Meters())
     while await decider.step():
         pass
 
 
 async def run(pool: asyncpg.Pool, ends: Mapping[Partition, int], seconds: float) -> None:
     stop = asyncio.Event()
-    task = asyncio.create_task(Decider(pool, Ends(ends), Meters()).run(stop))
+    task = asyncio.create_task(Decider(pool, ends_at(ends), Meters()).run(stop))
     await asyncio.sleep(seconds)
     stop.set()
     await task

@@ -16,7 +16,7 @@ from consumers.touches.handler import TouchesHandler
 from process.metrics import Meters
 from schemas.codec import encode
 from schemas.rules import AGAIN_WITHIN_US
-from tests.consumers.attribution.test_decider import GAID, Ends, put_click, put_install, put_touch, settle
+from tests.consumers.attribution.test_decider import GAID, ends_at, put_click, put_install, put_touch, settle
 from tests.support.logs import hits, pool_of
 
 HOUR_US = 3_600_000_000
@@ -82,7 +82,7 @@ async def test_every_order_of_arrival_ends_in_the_same_decision(pool: asyncpg.Po
 
 async def test_a_touch_marks_no_install_that_came_before_it(pool: asyncpg.Pool) -> None:
     # behind a carrier's address each of the day's clicks would mark each of the week's installs
-    decider = Decider(pool, Ends({}), Meters())
+    decider = Decider(pool, ends_at({}), Meters())
     await put_install(pool, "i", "a")
     await settle(pool)
     for hours_ago, marked in ((-1, 0), (1, 1)):
