@@ -3,9 +3,12 @@
 import asyncpg
 
 from process.postgres import connect
-from schemas.partitions import DAYS_AHEAD, DAYS_BEHIND, days_around, statements
+from schemas.partitions import DAYS_AHEAD, DAYS_BEHIND, partitions_around, statements
 from schemas.settings import Settings
 from schemas.sql import load, migrations
+
+MIGRATION_S_MAX = 86_400
+"""One may move every row of a large table."""
 
 
 async def migrate(settings: Settings) -> list[str]:
@@ -18,7 +21,7 @@ async def migrate(settings: Settings) -> list[str]:
             async with connection.transaction():
                 await connection.execute(load("migrate")["lock"])
                 if await connection.fetchval(load("migrate")["claim"], name):
-                    await connection.execute(sql)
+                    await connection.execute(sql, timeout=MIGRATION_S_MAX)
                     applied.append(name)
         async with connection.transaction():
             await _first_partitions(connection)
@@ -28,11 +31,11 @@ async def migrate(settings: Settings) -> list[str]:
 
 
 async def _first_partitions(connection: asyncpg.Connection) -> None:
-    """Days behind and ahead of now, once; later the touches consumer keeps ahead of the clock."""
+    """The weeks of days behind and ahead of now, once; later the touches consumer keeps ahead of the clock."""
     await connection.execute(load("touches")["lock_partitions"])
     if await connection.fetch(load("touches")["partitions"]):
         return
     now = await connection.fetchval(load("migrate")["now"])
-    for partition in days_around(now.date(), behind=DAYS_BEHIND, ahead=DAYS_AHEAD):
+    for partition in partitions_around(now.date(), behind=DAYS_BEHIND, ahead=DAYS_AHEAD):
         for statement in statements(partition):
             await connection.execute(statement)

@@ -43,7 +43,7 @@ def decider(pool: asyncpg.Pool) -> Decider:
 PUBLISHED = """
 INSERT INTO published_days (day, version)
 SELECT DISTINCT to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0)::date - 1, 1
-FROM installs WHERE NOT decided ON CONFLICT DO NOTHING
+FROM (SELECT conversion AS id FROM waiting) w ON CONFLICT DO NOTHING
 """
 
 

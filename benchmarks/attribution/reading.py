@@ -7,8 +7,8 @@ from benchmarks.attribution.scoring import Candidate, Decided
 from benchmarks.attribution.verdicts import BOT_VERDICTS
 
 DECISIONS = """
-SELECT DISTINCT ON (install) install::text, method, touch::text, confidence, candidates
-FROM decisions ORDER BY install, number DESC
+SELECT DISTINCT ON (conversion) conversion::text, method, touch::text, confidence, candidates
+FROM decisions ORDER BY conversion, number DESC
 """
 # A second copy: the same click id of the same app, partner, link and kind, at most a week after the touch before it.
 DUPLICATES = """
@@ -35,7 +35,7 @@ async def decisions(pool: asyncpg.Pool) -> dict[str, Decided]:
     found: dict[str, Decided] = {}
     async with pool.acquire() as connection, connection.transaction():
         async for row in connection.cursor(DECISIONS, prefetch=500):  # candidates of a crowd are long
-            found[row["install"]] = Decided(
+            found[row["conversion"]] = Decided(
                 method=row["method"],
                 touch=row["touch"],
                 confidence=row["confidence"],

@@ -52,7 +52,7 @@ SELECT count(*) FILTER (WHERE method = 'identifier') AS identifier,
        count(*) FILTER (WHERE method = 'referrer') AS referrer,
        count(*) FILTER (WHERE method = 'fingerprint') AS fingerprint,
        avg(jsonb_array_length(candidates))::float8 AS candidates
-FROM decisions WHERE install = ANY($1::uuid[])
+FROM decisions WHERE conversion = ANY($1::uuid[])
 """
 
 

@@ -90,7 +90,9 @@ class Decider:
         if not rows:
             return False
         ends = await self._ends()
-        await self._pool.execute(load("conversions")["new_barrier"], _encode_ends(ends), [row["id"] for row in rows])
+        await self._pool.execute(
+            load("conversions")["new_barrier"], _encode_ends(ends), [row["conversion"] for row in rows]
+        )
         return True
 
     async def pass_barriers(self) -> bool:
@@ -128,7 +130,7 @@ class Decider:
                 return 0  # the day before is being decided still
             found = await decided(connection, rows)
             await keep(connection, found)
-            await connection.execute(load("conversions")["mark_decided"], [row["id"] for row in rows])
+            await connection.execute(load("conversions")["wait_no_longer"], [row["id"] for row in rows])
         for one in found:
             self._decisions.labels(one.decision.method).inc()
         return len(rows)

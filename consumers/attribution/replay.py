@@ -14,7 +14,7 @@ import msgspec
 from consumers.attribution.days import DAY_0, publish
 from consumers.attribution.deciding import Decided, decided, keep, listed
 from schemas.ids import floor_id, received_us
-from schemas.partitions import DAY_US, day_of
+from schemas.partitions import DAY_US, first_day
 from schemas.rules import CLOCK_SKEW_US, DEFAULT, Named, name_of, stored_rules
 from schemas.sql import load
 
@@ -211,7 +211,7 @@ def _campaign(method: str, link: str | None, campaign: str | None) -> Campaign:
 async def _kept_from(connection: asyncpg.Connection) -> int:
     """Unix microseconds from which on every touch that was ever received is stored; 0 when none was dropped."""
     names = [row["name"] for row in await connection.fetch(load("touches")["partitions"])]
-    first = min((day_of(name) for name in names), default=None)
+    first = min((first_day(name) for name in names), default=None)
     if first is None:
         return 0
     begins_us = (first - DAY_0).days * DAY_US

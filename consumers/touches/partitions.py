@@ -1,10 +1,10 @@
-"""Keeps the day partitions of `touches` ahead of the clock."""
+"""Keeps the week partitions of `touches` ahead of the clock."""
 
 from datetime import UTC, date, datetime
 
 import asyncpg
 
-from schemas.partitions import DAY_US, DAYS_AHEAD, day_of, days_around, statements
+from schemas.partitions import DAY_US, DAYS_AHEAD, first_day, partitions_around, statements
 from schemas.sql import load
 
 
@@ -13,12 +13,12 @@ async def ensure_partitions(connection: asyncpg.Connection, today: date, *, behi
     async with connection.transaction():
         await connection.execute(load("touches")["lock_partitions"])
         present = {row["name"] for row in await connection.fetch(load("touches")["partitions"])}
-        for partition in days_around(today, behind=behind, ahead=DAYS_AHEAD):
+        for partition in partitions_around(today, behind=behind, ahead=DAYS_AHEAD):
             if partition.name not in present:
                 for statement in statements(partition):
                     await connection.execute(statement)
                 present.add(partition.name)
-    first = min(day_of(name) for name in present)
+    first = min(first_day(name) for name in present)
     return (first - date(1970, 1, 1)).days * DAY_US
 
 

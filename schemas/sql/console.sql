@@ -1,12 +1,13 @@
 -- name: explained
 -- Installs of this install_id (in app $2 only) with their current decision; nulls while undecided.
-SELECT i.app, i.install_id, i.id, i.decided, i.too_late, b.passed_at IS NOT NULL AS touches_read,
-       EXISTS (SELECT FROM marks m WHERE m.install = i.id) AS marked,
+SELECT i.app, i.install_id, i.id, w.conversion IS NULL AS decided, i.too_late, b.passed_at IS NOT NULL AS touches_read,
+       EXISTS (SELECT FROM marks m WHERE m.conversion = i.id) AS marked,
        d.number, d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
        d.candidates, d.more, d.tags, d.earlier, e.install_id AS earlier_install_id, d.rules, d.decided_at, d.replayed
 FROM installs i
-LEFT JOIN barriers b ON b.id = i.barrier
-LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d ON true
+LEFT JOIN waiting w ON w.conversion = i.id
+LEFT JOIN barriers b ON b.id = w.barrier
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1) d ON true
 LEFT JOIN installs e ON e.id = d.earlier
 WHERE i.install_id = $1 AND ($2::text IS NULL OR i.app = $2)
 ORDER BY i.app LIMIT 20;
@@ -45,9 +46,8 @@ SELECT consumer, log, partition, next_offset, updated_at FROM log_positions ORDE
 SELECT count(*) FROM log_holes;
 
 -- name: waiting
--- Installs without a decision, and the oldest of them.
-SELECT (SELECT count(*) FROM installs WHERE NOT decided) AS installs,
-       (SELECT id FROM installs WHERE NOT decided ORDER BY id LIMIT 1) AS oldest;
+-- Conversions without a decision, and the oldest of them.
+SELECT count(*) AS installs, (SELECT conversion FROM waiting ORDER BY conversion LIMIT 1) AS oldest FROM waiting;
 
 -- name: touches_between
 -- How many touches have ids from $1 up to $2; counts up to $3.

@@ -1,5 +1,6 @@
 -- name: insert_installs
--- New installs; an install_id that stands already changes nothing.
+-- New installs, which wait from now on; an install_id that stands already changes nothing.
+WITH new AS (
 INSERT INTO installs (app, install_id, id, installed_at, user_id, preinstall_link, ids, os, device,
                       app_version, referrer, ip, ua, country, flags, device_keys, test)
 SELECT i.app, i.install_id, i.id, timestamptz 'epoch' + i.installed_us * interval '1 microsecond',
@@ -12,7 +13,9 @@ FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::te
     AS i (app, install_id, id, installed_us, user_id, preinstall_link, ids, os, device,
           app_version, referrer, ip, ua, country, flags, device_keys, test)
 ON CONFLICT DO NOTHING
-RETURNING id;
+RETURNING id
+), waits AS (INSERT INTO waiting (conversion) SELECT id FROM new)
+SELECT id FROM new;
 
 -- name: insert_events
 -- New events; an event_id that stands already changes nothing.
@@ -44,53 +47,52 @@ SELECT id FROM visits WHERE id = ANY($1::uuid[]);
 
 -- name: insert_keys
 -- What new installs look for.
-INSERT INTO conversion_keys (key, install)
+INSERT INTO conversion_keys (key, conversion)
 SELECT * FROM unnest(string_to_array($1, ',')::bigint[], string_to_array($2, ',')::uuid[])
 ON CONFLICT DO NOTHING;
 
 -- name: without_barrier
--- Installs that wait for a barrier.
-SELECT id FROM installs WHERE barrier IS NULL AND NOT decided ORDER BY id LIMIT $1;
+-- What waits for a barrier.
+SELECT conversion FROM waiting WHERE barrier IS NULL ORDER BY conversion LIMIT $1;
 
 -- name: new_barrier
--- The ends of the hits' log, read after these installs were committed.
+-- The ends of the hits' log, read after these conversions were committed.
 WITH made AS (INSERT INTO barriers (ends) VALUES ($1::text::jsonb) RETURNING id)
-UPDATE installs SET barrier = made.id FROM made WHERE installs.id = ANY($2::uuid[]) AND barrier IS NULL
-RETURNING installs.id;
+UPDATE waiting SET barrier = made.id FROM made WHERE conversion = ANY($2::uuid[]) AND barrier IS NULL;
 
 -- name: drop_open_barriers
--- Their installs get a new barrier, which can only lie further on.
-WITH dropped AS (UPDATE installs SET barrier = NULL WHERE NOT decided AND barrier IN
-                 (SELECT id FROM barriers WHERE passed_at IS NULL) RETURNING barrier)
-SELECT count(*) FROM dropped;
+-- What waits for them gets a new barrier, which can only lie further on.
+UPDATE waiting SET barrier = NULL WHERE barrier IN (SELECT id FROM barriers WHERE passed_at IS NULL);
 
 -- name: open_barriers
 -- Barriers that touches have not passed yet, the oldest first; only those that somebody waits for.
 SELECT id, ends FROM barriers b WHERE passed_at IS NULL
-AND EXISTS (SELECT FROM installs i WHERE i.barrier = b.id AND NOT i.decided) ORDER BY id LIMIT 100;
+AND EXISTS (SELECT FROM waiting w WHERE w.barrier = b.id) ORDER BY id LIMIT 100;
 
 -- name: touches_positions
 -- How far the touches consumer has come.
 SELECT log, partition, next_offset FROM log_positions WHERE consumer = 'touches';
 
 -- name: pass_barrier
--- Its installs may be decided.
+-- What waits for it may be decided.
 UPDATE barriers SET passed_at = now() WHERE id = $1;
 
 -- name: forget_barriers
--- Barriers whose installs are all decided are of no use any more.
+-- Barriers that nothing waits for are of no use any more.
 DELETE FROM barriers b WHERE created_at < now() - interval '1 hour'
-AND NOT EXISTS (SELECT FROM installs i WHERE i.barrier = b.id AND NOT i.decided);
+AND NOT EXISTS (SELECT FROM waiting w WHERE w.barrier = b.id);
 
 -- name: take_ready
 -- Installs to decide now; those another process decides are left to it.
-SELECT i.* FROM installs i JOIN barriers b ON b.id = i.barrier
-WHERE NOT i.decided AND b.passed_at IS NOT NULL
-ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
+-- Whoever forgets one of them waits until it is decided.
+SELECT * FROM installs WHERE id = ANY(ARRAY(
+    SELECT w.conversion FROM waiting w JOIN barriers b ON b.id = w.barrier
+    WHERE b.passed_at IS NOT NULL ORDER BY w.conversion LIMIT $1 FOR UPDATE OF w SKIP LOCKED))
+ORDER BY id FOR KEY SHARE SKIP LOCKED;
 
 -- name: waiting
--- How many installs wait.
-SELECT count(*) FROM installs WHERE NOT decided;
+-- How many conversions wait.
+SELECT count(*) FROM waiting;
 
 -- name: rules
 -- The rules of installs' apps: a version ($3), else those that held when the install was received ($4).
@@ -191,10 +193,10 @@ SELECT p.number, i.id, i.installed_at, i.ids
 FROM unnest(string_to_array($1, ',')::int[], string_to_array($2, ',')::bigint[], string_to_array($3, ',')::uuid[])
     AS p (number, key, install)
 CROSS JOIN LATERAL (
-    SELECT k.install FROM conversion_keys k JOIN installs o ON o.id = k.install
-    WHERE k.key = p.key AND k.install < p.install AND NOT o.test
-    ORDER BY k.install DESC LIMIT 3) c
-JOIN installs i ON i.id = c.install;
+    SELECT o.id FROM conversion_keys k JOIN installs o ON o.id = k.conversion
+    WHERE k.key = p.key AND k.conversion < p.install AND NOT o.test
+    ORDER BY k.conversion DESC LIMIT 3) c
+JOIN installs i ON i.id = c.id;
 
 -- name: tests
 -- Which of these installs are tests.
@@ -213,16 +215,19 @@ SELECT pg_advisory_xact_lock_shared(7406003);
 SELECT pg_advisory_xact_lock(7406003);
 
 -- name: mark
--- Decided installs that look for one of the new keys, and came later than its touch or install, are decided again.
+-- Conversions that look for one of the new keys, and came later than its touch or install, are decided again; those
+-- that wait see it anyway. What was forgotten keeps its decision.
 WITH taken AS (
     DELETE FROM new_keys WHERE id IN (SELECT id FROM new_keys ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING since, keys
 ), wanted AS MATERIALIZED (  -- so that the index is asked by both, key and since
     SELECT since, unnest(keys) AS key FROM taken
 ), marked AS (
-    INSERT INTO marks (install)
-    SELECT DISTINCT c.install FROM wanted w JOIN conversion_keys c ON c.key = w.key AND c.install > w.since
-    JOIN installs i ON i.id = c.install AND i.decided AND NOT 'forgotten' = ANY(i.flags)
+    INSERT INTO marks (conversion)
+    SELECT DISTINCT c.conversion FROM wanted w
+    JOIN conversion_keys c ON c.key = w.key AND c.conversion > w.since
+    JOIN installs i ON i.id = c.conversion AND NOT 'forgotten' = ANY(i.flags)
+    WHERE NOT EXISTS (SELECT FROM waiting WHERE waiting.conversion = c.conversion)
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM marked) AS marked;
@@ -240,9 +245,9 @@ SELECT DISTINCT day FROM published_days WHERE day = ANY($1::date[]);
 SELECT pg_advisory_xact_lock(7406004);
 
 -- name: undecided_before
--- Whether installs received before $1 are to be decided now.
-SELECT EXISTS (SELECT FROM installs i JOIN barriers b ON b.id = i.barrier
-               WHERE NOT i.decided AND b.passed_at IS NOT NULL AND i.id < $1);
+-- Whether conversions received before $1 are to be decided now.
+SELECT EXISTS (SELECT FROM waiting w JOIN barriers b ON b.id = w.barrier
+               WHERE b.passed_at IS NOT NULL AND w.conversion < $1);
 
 -- name: publish_day
 -- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
@@ -259,7 +264,7 @@ WITH version AS (
     SELECT c.link, i.app, count(DISTINCT i.id) AS installs,
            count(DISTINCT i.id) FILTER (WHERE c.age_seconds <= 3600) AS first_hour
     FROM installs i
-    CROSS JOIN LATERAL (SELECT candidates FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d
+    CROSS JOIN LATERAL (SELECT candidates FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1) d
     CROSS JOIN LATERAL jsonb_to_recordset(d.candidates) AS c (link text, verdict text, reason text, age_seconds bigint)
     WHERE i.id >= $2 AND i.id < $3 AND NOT i.test AND (c.verdict = 'won' OR c.reason = 'flooding')
     GROUP BY c.link, i.app
@@ -300,36 +305,36 @@ ORDER BY d.link, d.day, d.version DESC;
 -- process decides are left to it. What was forgotten keeps its decision: its touches could not be found again.
 SELECT i.*, d.rules AS decided_by
 FROM installs i
-CROSS JOIN LATERAL (SELECT rules FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1) d
-WHERE i.decided AND NOT 'forgotten' = ANY(i.flags) AND i.id IN (SELECT install FROM marks WHERE install >= $2)
+CROSS JOIN LATERAL (SELECT rules FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1) d
+WHERE NOT 'forgotten' = ANY(i.flags) AND i.id IN (SELECT conversion FROM marks WHERE conversion >= $2)
 ORDER BY i.id LIMIT $1 FOR UPDATE OF i SKIP LOCKED;
 
 -- name: unmark
 -- Before their candidates are read: whatever marks them from here on is seen next time.
-DELETE FROM marks WHERE install = ANY($1::uuid[]);
+DELETE FROM marks WHERE conversion = ANY($1::uuid[]);
 
 -- name: too_late
 -- Marks of installs that came too long ago to be decided again: it is on record that a touch came too late for them.
-WITH old AS (DELETE FROM marks WHERE install < $1 RETURNING install)
-UPDATE installs SET too_late = true WHERE id IN (SELECT install FROM old);
+WITH old AS (DELETE FROM marks WHERE conversion < $1 RETURNING conversion)
+UPDATE installs SET too_late = true WHERE id IN (SELECT conversion FROM old);
 
 -- name: decide
--- Decisions with their candidates. A later decision of an install has a higher number; an equal one is none.
-INSERT INTO decisions (install, number, method, touch, touch_kind, link, campaign, partner, click_id,
+-- Decisions with their candidates. A later decision of a conversion has a higher number; an equal one is none.
+INSERT INTO decisions (conversion, number, method, touch, touch_kind, link, campaign, partner, click_id,
                        confidence, candidates, more, tags, earlier, rules, test, replayed)
-SELECT d.install, coalesce(o.number, 0) + 1,
+SELECT d.conversion, coalesce(o.number, 0) + 1,
        d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
        d.candidates::jsonb, d.more::jsonb, coalesce(string_to_array(nullif(d.tags, ''), ','), '{}'), d.earlier,
        d.rules, d.test, $16
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::float8[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[],
             $15::boolean[])
-    AS d (install, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, more, tags,
+    AS d (conversion, method, touch, touch_kind, link, campaign, partner, click_id, confidence, candidates, more, tags,
           earlier, rules, test)
-LEFT JOIN LATERAL (SELECT * FROM decisions o WHERE o.install = d.install ORDER BY o.number DESC LIMIT 1) o ON true
+LEFT JOIN LATERAL (SELECT * FROM decisions o WHERE o.conversion = d.conversion ORDER BY o.number DESC LIMIT 1) o ON true
 WHERE (o.method, o.touch, o.candidates, o.more, o.earlier, o.test)
       IS DISTINCT FROM (d.method, d.touch, d.candidates::jsonb, d.more::jsonb, d.earlier, d.test);
 
--- name: mark_decided
--- They wait no longer.
-UPDATE installs SET decided = true WHERE id = ANY($1::uuid[]);
+-- name: wait_no_longer
+-- They are decided.
+DELETE FROM waiting WHERE conversion = ANY($1::uuid[]);

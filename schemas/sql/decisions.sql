@@ -4,7 +4,7 @@ SELECT i.install_id, d.method, d.touch_kind, d.link, d.campaign, d.partner, d.cl
        d.confidence, t.ua, t.query
 FROM installs i
 LEFT JOIN LATERAL (
-    SELECT * FROM decisions WHERE install = i.id ORDER BY number DESC LIMIT 1
+    SELECT * FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1
 ) d ON true
 LEFT JOIN touches t ON t.id = d.touch
 WHERE i.app = $1 AND i.install_id = $2;

@@ -84,7 +84,7 @@ DELETE FROM found_touches WHERE id = ANY($1::uuid[]);
 SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
        t.print_key
 FROM touches t
-WHERE t.id IN (SELECT touch FROM decisions WHERE install = ANY($1::uuid[]) AND method IN ('identifier', 'referrer'))
+WHERE t.id IN (SELECT touch FROM decisions WHERE conversion = ANY($1::uuid[]) AND method IN ('identifier', 'referrer'))
 AND NOT 'forgotten' = ANY(t.flags);
 
 -- name: blank_touches
@@ -119,11 +119,11 @@ UPDATE decisions d SET
     candidates = coalesce((
         SELECT jsonb_agg(CASE WHEN (c ->> 'touch_id')::uuid = ANY($2) THEN c || '{"click_id": null}' ELSE c END ORDER BY n)
         FROM jsonb_array_elements(d.candidates) WITH ORDINALITY AS e (c, n)), '[]')
-WHERE d.install IN (SELECT install FROM conversion_keys WHERE key = ANY($1::bigint[]))
+WHERE d.conversion IN (SELECT conversion FROM conversion_keys WHERE key = ANY($1::bigint[]))
 AND ((d.touch = ANY($2) AND d.click_id IS NOT NULL) OR EXISTS (
     SELECT FROM jsonb_array_elements(d.candidates) AS c
     WHERE (c ->> 'touch_id')::uuid = ANY($2) AND c ->> 'click_id' IS NOT NULL))
-RETURNING d.install;
+RETURNING d.conversion;
 
 -- name: installs_end
 -- Last id of the page of $2 installs after $1; none: it is the last page.
@@ -139,7 +139,7 @@ WHERE i.id > $1 AND i.id <= $2 AND i.app = ANY($3::text[]) AND (
                WHERE n.app = i.app AND n.install_id = i.install_id)
     OR EXISTS (SELECT FROM unnest($7::text[]) AS f (form)
                WHERE strpos(lower(concat_ws(' ', i.ids, i.referrer, i.user_id, i.install_id)), f.form) > 0)
-    OR i.id IN (SELECT install FROM conversion_keys WHERE key = ANY($8::bigint[])))
+    OR i.id IN (SELECT conversion FROM conversion_keys WHERE key = ANY($8::bigint[])))
 ON CONFLICT DO NOTHING
 RETURNING id;
 
@@ -156,17 +156,17 @@ SELECT id FROM found_installs WHERE id > $1 ORDER BY id LIMIT $2;
 UPDATE decisions d SET click_id = NULL, candidates = coalesce((
         SELECT jsonb_agg(c || '{"click_id": null}' ORDER BY n)
         FROM jsonb_array_elements(d.candidates) WITH ORDINALITY AS e (c, n)), '[]')
-WHERE d.install = ANY($1::uuid[]) AND (d.click_id IS NOT NULL OR EXISTS (
+WHERE d.conversion = ANY($1::uuid[]) AND (d.click_id IS NOT NULL OR EXISTS (
     SELECT FROM jsonb_array_elements(d.candidates) AS c WHERE c ->> 'click_id' IS NOT NULL))
-RETURNING d.install;
+RETURNING d.conversion;
 
 -- name: delete_keys
 -- They look for nothing any more.
-DELETE FROM conversion_keys WHERE install = ANY($1::uuid[]) RETURNING key;
+DELETE FROM conversion_keys WHERE conversion = ANY($1::uuid[]) RETURNING key;
 
 -- name: delete_marks
 -- Nor are they decided again.
-DELETE FROM marks WHERE install = ANY($1::uuid[]);
+DELETE FROM marks WHERE conversion = ANY($1::uuid[]);
 
 -- name: make_way
 -- (id, pseudonym of the install id). A sender's retry may have come in under it meanwhile: it gets one of its own.
@@ -234,7 +234,7 @@ WITH theirs AS (
                 WHERE strpos(lower(concat_ws(' ', v.url, v.referer)), f.form) > 0)
         OR EXISTS (SELECT FROM touches t WHERE t.id = v.touch AND t.app = v.app AND (
             t.id IN (SELECT id FROM found_touches)
-            OR t.id IN (SELECT d.touch FROM decisions d JOIN found_installs i ON i.id = d.install
+            OR t.id IN (SELECT d.touch FROM decisions d JOIN found_installs i ON i.id = d.conversion
                         WHERE d.method IN ('identifier', 'referrer')))))
     ON CONFLICT DO NOTHING
     RETURNING id

@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timesta
 
 -- name: lock
 -- One process migrates at a time.
-SELECT pg_advisory_xact_lock(7406003);
+SELECT pg_advisory_xact_lock(7406005);
 
 -- name: claim
 -- The name, when the migration was not applied yet.

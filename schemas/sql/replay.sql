@@ -1,18 +1,18 @@
 -- name: replayed
 -- Installs after $1 (of app $2) with their standing decision, at most $3, in the order of their receipt.
 SELECT i.*, d.method, d.touch, d.link, d.campaign, d.candidates, d.more, d.earlier,
-       EXISTS (SELECT FROM marks m WHERE m.install = i.id) AS marked
+       EXISTS (SELECT FROM marks m WHERE m.conversion = i.id) AS marked
 FROM installs i
-LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id AND i.decided ORDER BY number DESC LIMIT 1) d ON true
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1) d ON true
 WHERE i.id > $1 AND ($2::text IS NULL OR i.app = $2) AND NOT 'forgotten' = ANY(i.flags)
 ORDER BY i.id LIMIT $3;
 
 -- name: replayed_locked
 -- The same, and nobody else decides them meanwhile.
 SELECT i.*, d.method, d.touch, d.link, d.campaign, d.candidates, d.more, d.earlier,
-       EXISTS (SELECT FROM marks m WHERE m.install = i.id) AS marked
+       EXISTS (SELECT FROM marks m WHERE m.conversion = i.id) AS marked
 FROM installs i
-LEFT JOIN LATERAL (SELECT * FROM decisions WHERE install = i.id AND i.decided ORDER BY number DESC LIMIT 1) d ON true
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1) d ON true
 WHERE i.id > $1 AND ($2::text IS NULL OR i.app = $2) AND NOT 'forgotten' = ANY(i.flags)
 ORDER BY i.id LIMIT $3 FOR UPDATE OF i;
 
@@ -26,9 +26,9 @@ SELECT version, rules FROM app_rules WHERE app = $1 ORDER BY version DESC LIMIT 
 WITH RECURSIVE theirs AS (
     SELECT id, id AS install FROM unnest($1::uuid[]) AS i (id)
     UNION
-    SELECT t.id, d.install FROM theirs t JOIN decisions d ON d.earlier = t.install AND d.method = 'reinstall'
-    WHERE d.install <> ALL($1)
-    AND NOT EXISTS (SELECT FROM decisions l WHERE l.install = d.install AND l.number > d.number)
+    SELECT t.id, d.conversion FROM theirs t JOIN decisions d ON d.earlier = t.install AND d.method = 'reinstall'
+    WHERE d.conversion <> ALL($1)
+    AND NOT EXISTS (SELECT FROM decisions l WHERE l.conversion = d.conversion AND l.number > d.number)
 )
 SELECT t.id, e.currency, sum(e.revenue_micros)::bigint AS micros
 FROM theirs t CROSS JOIN LATERAL (

@@ -22,7 +22,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::uuid[]) AS k (key, touched_us, touch
 ON CONFLICT DO NOTHING;
 
 -- name: partitions
--- Bounds of the day partitions, as text: FOR VALUES FROM ('…') TO ('…').
+-- Bounds of the week partitions, as text: FOR VALUES FROM ('…') TO ('…').
 SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bound
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'touches'::regclass AND c.relname <> 'touches_default'

@@ -104,13 +104,14 @@ class Console:
     def add_install(self, install_id: str, *, app: str = "shop", decided: bool = True) -> str:
         record_id = str(new_id(now_us()))
         self.sql(
-            "INSERT INTO installs (app, install_id, id, installed_at, ids, os, device, app_version, ua, flags, decided)"
-            " VALUES ($1, $2, $3, now(), '{}', '', '{}', '', '', '{}', $4)",
+            "INSERT INTO installs (app, install_id, id, installed_at, ids, os, device, app_version, ua, flags)"
+            " VALUES ($1, $2, $3, now(), '{}', '', '{}', '', '', '{}')",
             app,
             install_id,
             record_id,
-            decided,
         )
+        if not decided:
+            self.sql("INSERT INTO waiting (conversion) VALUES ($1)", record_id)
         return record_id
 
     def add_decision(
@@ -118,7 +119,7 @@ class Console:
     ) -> None:
         winner = {"method": "identifier", "touch_kind": "click", "link": "77", "click_id": "c-1", "confidence": 1.0}
         winner |= {"campaign": "spring", "partner": "adnet"}
-        row = {"install": install, "number": number, "touch": touch, "rules": "default-1"}
+        row = {"conversion": install, "number": number, "touch": touch, "rules": "default-1"}
         row |= {"candidates": json.dumps(candidates)} | (winner if touch else {"method": "organic"}) | changes
         places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
         self.sql(f"INSERT INTO decisions ({', '.join(row)}) VALUES ({places})", *row.values())  # noqa: S608

@@ -54,7 +54,7 @@ def test_a_decision_explains_itself(console: Console) -> None:
 def test_the_last_decision_counts(console: Console) -> None:
     install = console.add_install("i-1")
     console.add_decision(install, touch=None, candidates=[])
-    console.sql("INSERT INTO marks (install) VALUES ($1)", install)
+    console.sql("INSERT INTO marks (conversion) VALUES ($1)", install)
     console.add_decision(install, number=2, touch=TOUCH, candidates=[candidate()])
     facts = console.facts("explain", "i-1")
     assert (facts["decision"]["method"], facts["decisions"]) == ("identifier", 2)

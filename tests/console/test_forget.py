@@ -85,7 +85,8 @@ MONEY = """
 SELECT method, link, sum(revenue_micros), count(*) FROM credited_events GROUP BY 1, 2 ORDER BY 1, 2
 """
 DECIDED = """
-SELECT install, number, method, touch, touch_kind, link, campaign, partner, confidence, rules FROM decisions ORDER BY 1
+SELECT conversion, number, method, touch, touch_kind, link, campaign, partner, confidence, rules
+FROM decisions ORDER BY 1
 """
 VISITED = """
 SELECT v.id, v.touch, v.link, v.occurred_at, split_part(v.url, '?', 1) AS page, e.revenue_micros FROM visits v
@@ -226,7 +227,7 @@ async def test_limited_tracking_has_no_key_and_is_found_by_reading_every_touch(
 async def test_a_forgotten_install_keeps_its_decision(console: Console, pool: asyncpg.Pool) -> None:
     await put_all(pool)
     console.run("forget", "--id", GAID, "--yes")
-    await pool.execute("INSERT INTO marks (install) SELECT id FROM installs WHERE 'forgotten' = ANY(flags)")
+    await pool.execute("INSERT INTO marks (conversion) SELECT id FROM installs WHERE 'forgotten' = ANY(flags)")
     before = await pool.fetch(DECIDED)
     await run(pool, {}, 0.5)
     assert await pool.fetch(DECIDED) == before

@@ -53,7 +53,9 @@ def product(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def explained(product: Product, install_id: str) -> dict[str, object]:
     def ask() -> dict[str, object] | None:
-        if not product.sql("SELECT FROM installs WHERE install_id = $1 AND decided", install_id):
+        if not product.sql(
+            "SELECT FROM installs i JOIN decisions d ON d.conversion = i.id WHERE i.install_id = $1", install_id
+        ):
             return None
         facts: dict[str, object] = product.facts("explain", install_id)
         return facts

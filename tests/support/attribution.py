@@ -25,13 +25,13 @@ SELECT l.id, l.app, (ARRAY['spring', 'summer', 'fall'])[l.number]
 FROM unnest($1::text[], $2::text[], $3::int[]) AS l (id, app, number)
 """
 DECISIONS = """
-SELECT DISTINCT ON (d.install) i.install_id, d.method, d.touch::text, d.link, d.campaign, d.partner, d.confidence,
+SELECT DISTINCT ON (d.conversion) i.install_id, d.method, d.touch::text, d.link, d.campaign, d.partner, d.confidence,
        d.candidates, d.more, d.earlier::text, d.tags, d.rules
-FROM decisions d JOIN installs i ON i.id = d.install WHERE i.app = $1 OR $1 IS NULL
-ORDER BY d.install, d.number DESC
+FROM decisions d JOIN installs i ON i.id = d.conversion WHERE i.app = $1 OR $1 IS NULL
+ORDER BY d.conversion, d.number DESC
 """
 UNSETTLED = """
-SELECT (SELECT count(*) FROM installs WHERE NOT decided), (SELECT count(*) FROM new_keys), (SELECT count(*) FROM marks)
+SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM new_keys), (SELECT count(*) FROM marks)
 """
 
 

@@ -20,7 +20,7 @@ SECOND = 1_000_000
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 STORED_US = 15 * DAY // 2
-"""How far back receipts lie at most: a new database has partitions of eight days."""
+"""How far back receipts lie at most: a new database has partitions for eight days."""
 
 CLICKS = ("identifier", "referrer", "fingerprint")
 OTHER_RULES = (

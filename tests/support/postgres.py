@@ -51,6 +51,13 @@ def database_url(postgres_url: str, database_template: str) -> Iterator[str]:
         yield with_database(postgres_url, name)
 
 
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A database without a table."""
+    with new_database(postgres_url, "template1") as name:
+        yield with_database(postgres_url, name)
+
+
 @contextmanager
 def migrated_template(server_url: str, migrate: Callable[[str], None]) -> Iterator[str]:
     with new_database(server_url, "template1") as name:

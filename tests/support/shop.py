@@ -28,8 +28,8 @@ INSERT INTO links (id, app, campaign) VALUES ('a', 'shop', 'spring'), ('b', 'sho
                                              ('g', 'game', NULL);
 """
 LAST = """
-SELECT DISTINCT ON (d.install) i.install_id, d.number, d.method, d.link, d.rules, d.replayed
-FROM decisions d JOIN installs i ON i.id = d.install ORDER BY d.install, d.number DESC
+SELECT DISTINCT ON (d.conversion) i.install_id, d.number, d.method, d.link, d.rules, d.replayed
+FROM decisions d JOIN installs i ON i.id = d.conversion ORDER BY d.conversion, d.number DESC
 """
 
 

@@ -88,7 +88,7 @@ async def test_events_of_a_reinstall_belong_to_what_brought_the_device_first(poo
     await put(pool, [click(8 * DAY_US + MINUTE_US), *installs, click(5 * DAY_US + MINUTE_US, link="2")])
     await put(pool, [event(f"buy-{number}", MINUTE_US, f"i-{number}") for number in range(1, 5)])
     await decide_all(pool)
-    methods = await pool.fetch("SELECT method FROM decisions ORDER BY install")
+    methods = await pool.fetch("SELECT method FROM decisions ORDER BY conversion")
     assert [row["method"] for row in methods] == ["identifier", "reinstall", "reinstall", "reinstall"]
     assert {(row["method"], row["link"]) for row in (await credited(pool)).values()} == {("identifier", "1")}
 
@@ -219,7 +219,7 @@ async def test_a_test_install_is_no_earlier_install_of_a_real_one(pool: asyncpg.
     await put(pool, [*tried, first, again])
     await decide_all(pool)
     rows = await pool.fetch(
-        "SELECT i.install_id, d.method, d.earlier, d.test FROM decisions d JOIN installs i ON i.id = d.install"
+        "SELECT i.install_id, d.method, d.earlier, d.test FROM decisions d JOIN installs i ON i.id = d.conversion"
     )
     found = {row["install_id"]: (row["method"], row["test"]) for row in rows}
     assert found["i-2"] == ("reinstall", False)

@@ -11,14 +11,14 @@ from schemas.sql import load
 from tests.consumers.attribution.test_plans import explained
 
 INSTALLS = """
-INSERT INTO installs (app, install_id, id, installed_at, user_id, ids, os, device, app_version, ua, flags, decided,
+INSERT INTO installs (app, install_id, id, installed_at, user_id, ids, os, device, app_version, ua, flags,
                       device_keys)
 SELECT 'a', n::text, (lpad(to_hex(n), 12, '0') || '7' || lpad('', 19, '0'))::uuid, now(), 'u' || n, '{}', 'android',
-       '{}', '', '', '{}', true, ARRAY[hashint8(n), hashint8(-n)]
+       '{}', '', '', '{}', ARRAY[hashint8(n), hashint8(-n)]
 FROM generate_series(1, 20000) n
 """
 DECISIONS = """
-INSERT INTO decisions (install, number, method, earlier, candidates, rules)
+INSERT INTO decisions (conversion, number, method, earlier, candidates, rules)
 SELECT id, 1, CASE WHEN row_number() OVER () % 10 = 0 THEN 'reinstall' ELSE 'organic' END, lag(id) OVER (), '[]', ''
 FROM installs
 """

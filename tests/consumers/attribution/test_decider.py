@@ -86,7 +86,9 @@ async def touches_are_at(pool: asyncpg.Pool, partition: Partition, position: int
 
 
 async def decided(pool: asyncpg.Pool) -> list[str]:
-    rows = await pool.fetch("SELECT install_id FROM installs WHERE decided ORDER BY install_id")
+    rows = await pool.fetch(
+        "SELECT install_id FROM installs WHERE id NOT IN (SELECT conversion FROM waiting) ORDER BY 1"
+    )
     return [row["install_id"] for row in rows]
 
 
@@ -150,7 +152,8 @@ async def test_each_app_is_decided_by_the_latest_of_its_own_rules(pool: asyncpg.
         await put_install(pool, app, app)
     await settle(pool)
     rows = await pool.fetch(
-        "SELECT i.app, d.method, d.touch::text, d.rules FROM decisions d JOIN installs i ON i.id = d.install ORDER BY 1"
+        "SELECT i.app, d.method, d.touch::text, d.rules"
+        " FROM decisions d JOIN installs i ON i.id = d.conversion ORDER BY 1"
     )
     assert [tuple(row) for row in rows] == [
         ("changed", "organic", None, "changed-2"),
@@ -175,7 +178,7 @@ async def test_a_preinstalled_app_belongs_to_its_link_and_to_no_touch(pool: asyn
     await settle(pool)
     rows = await pool.fetch(
         "SELECT i.app, d.method, d.link, d.campaign, d.partner, d.touch IS NULL, d.candidates->0->>'reason'"
-        " FROM decisions d JOIN installs i ON i.id = d.install ORDER BY 1"
+        " FROM decisions d JOIN installs i ON i.id = d.conversion ORDER BY 1"
     )
     assert [tuple(row) for row in rows] == [
         ("other", "identifier", "link-1", None, None, False, "latest_of_method"),  # the label is no link of this app

@@ -23,7 +23,7 @@ HOUR_US = 3_600_000_000
 
 LAST = """
 SELECT DISTINCT ON (i.app) i.app, d.number, d.method, d.touch::text, jsonb_array_length(d.candidates) AS candidates
-FROM decisions d JOIN installs i ON i.id = d.install ORDER BY i.app, d.number DESC
+FROM decisions d JOIN installs i ON i.id = d.conversion ORDER BY i.app, d.number DESC
 """
 
 

@@ -98,17 +98,19 @@ async def test_earlier_copies_are_found_by_index(connection: asyncpg.Connection)
 
 async def put_installs(connection: asyncpg.Connection) -> None:
     await connection.execute(
-        "INSERT INTO installs (app, install_id, id, installed_at, ids, os, device, app_version, ua, flags, decided)"
-        " SELECT 'a', n::text, gen_random_uuid(), now(), '{}', 'android', '{}', '', '', '{}', true"
+        "INSERT INTO installs (app, install_id, id, installed_at, ids, os, device, app_version, ua, flags)"
+        " SELECT 'a', n::text, gen_random_uuid(), now(), '{}', 'android', '{}', '', '', '{}'"
         " FROM generate_series(1, 20000) n"
     )
     await connection.execute("INSERT INTO conversion_keys SELECT hashint8(row_number() OVER ()), id FROM installs")
     await connection.execute(
-        "INSERT INTO decisions (install, number, method, candidates, rules) SELECT id, 1, 'organic', '[]', 'default-1'"
-        " FROM installs"
+        "INSERT INTO decisions (conversion, number, method, candidates, rules)"
+        " SELECT id, 1, 'organic', '[]', 'default-1' FROM installs"
     )
-    await connection.execute("INSERT INTO marks (install) SELECT id FROM installs LIMIT 5")
-    await connection.execute("ANALYZE installs, conversion_keys, decisions, marks")
+    await connection.execute("INSERT INTO marks (conversion) SELECT id FROM installs LIMIT 5")
+    await connection.execute("INSERT INTO waiting SELECT id, CASE WHEN random() < 0.5 THEN 1 END FROM installs")
+    await connection.execute("INSERT INTO barriers (ends, passed_at) VALUES ('[]', now())")
+    await connection.execute("ANALYZE installs, waiting, conversion_keys, decisions, marks")
 
 
 async def test_waiting_and_marked_installs_are_found_by_index(connection: asyncpg.Connection) -> None:
@@ -119,7 +121,7 @@ async def test_waiting_and_marked_installs_are_found_by_index(connection: asyncp
         ("take_marked", (100, floor_id(0))),
     ):
         plan = await explained(connection, load("conversions")[statement], *arguments)
-        assert scanned(plan, "installs", "decisions") == [], statement
+        assert scanned(plan, "installs", "waiting", "decisions") == [], statement
 
 
 async def test_a_devices_earlier_installs_are_found_by_index(connection: asyncpg.Connection) -> None:
@@ -129,7 +131,7 @@ async def test_a_devices_earlier_installs_are_found_by_index(connection: asyncpg
         connection, load("conversions")["earlier_installs"], *joined([(0, 1, install), (0, 2, install)])
     )
     (asked,) = by_index(plan, "conversion_keys_pkey")
-    assert "install <" in asked, "later installs of the key are not looked at"
+    assert "conversion <" in asked, "later installs of the key are not looked at"
     assert scanned(plan, "installs", "conversion_keys") == []
 
 

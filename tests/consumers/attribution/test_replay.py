@@ -149,12 +149,12 @@ async def test_an_install_whose_window_is_not_stored_any_more_is_refused_and_lis
     assert (await shop.facts())["refused"] == 0, "nothing older was ever received"
     await shop.pool.execute(
         "INSERT INTO received (topic, subject, hour, records) VALUES ('hits', 'a', $1, 1)",
-        hour_of(shop.now_us - 20 * DAY),
+        hour_of(shop.now_us - 40 * DAY),
     )
-    week = shop.rules.with_name("week.json")
-    week.write_text(json.dumps({"rules": [{"method": "referrer", "touch_kind": "click", "window_hours": 168}]}))
+    month = shop.rules.with_name("month.json")
+    month.write_text(json.dumps({"rules": [{"method": "referrer", "touch_kind": "click", "window_hours": 720}]}))
     before = await shop.last()
-    facts = await shop.facts("--rules", str(week), "--app", "shop", "--apply")
+    facts = await shop.facts("--rules", str(month), "--app", "shop", "--apply")
     assert early.id in facts["refused_installs"]
     assert facts["refused"] == len(facts["refused_installs"])
     assert (await shop.last())["early"] == before["early"]
@@ -163,7 +163,7 @@ async def test_an_install_whose_window_is_not_stored_any_more_is_refused_and_lis
 
 
 async def test_what_waits_is_counted_and_left_alone(shop: Shop) -> None:
-    await shop.pool.execute("INSERT INTO marks (install) SELECT id FROM installs WHERE install_id = 'old'")
+    await shop.pool.execute("INSERT INTO marks (conversion) SELECT id FROM installs WHERE install_id = 'old'")
     await shop.store(shop.install("waits"))
     facts = await shop.facts("--rules", str(shop.rules), "--app", "shop", "--apply")
     assert (facts["waiting"], facts["installs"], facts["changed"]) == (2, 2, 1)

@@ -18,7 +18,7 @@ QUERY = f"google_aid={GAID}"
 
 LAST = """
 SELECT DISTINCT ON (i.id) d.number, d.method, d.touch::text, d.tags, d.earlier::text, d.candidates
-FROM decisions d JOIN installs i ON i.id = d.install WHERE i.install_id = $1 ORDER BY i.id, d.number DESC
+FROM decisions d JOIN installs i ON i.id = d.conversion WHERE i.install_id = $1 ORDER BY i.id, d.number DESC
 """
 
 
