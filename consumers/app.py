@@ -46,10 +46,15 @@ def make_source(settings: Settings, topic: Topic, consumer: Consumer, positions:
     return JournalSource(settings.data, topic, consumer, positions)
 
 
-async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
-    """Consume until `stop`."""
+def collect_seldom() -> None:
+    """Of the whole process: what is there stays there, and the collector looks at new objects now and then."""
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS_MAX)
+
+
+async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Event) -> None:
+    """Consume until `stop`."""
+    collect_seldom()
     meters = Meters()
     pool = await open_pool(settings)
     positions = PostgresPositions(pool, consumer, meters)

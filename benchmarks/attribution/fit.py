@@ -21,7 +21,7 @@ from benchmarks.attribution.world import History, build
 from consumers.attribution.candidates import PER_KEY_FIRST
 from consumers.attribution.facts import Candidate, Conversion, conversion
 from consumers.attribution.fingerprint import POINTS, crowd, doubts, evidence
-from consumers.attribution.probes import probes
+from consumers.attribution.probes import searches
 from consumers.attribution.standing import why_it_falls
 from consumers.touches.country import open_countries
 from consumers.touches.data_centres import open_data_centres
@@ -105,9 +105,9 @@ def _choice(
 
 def _near(one: Conversion, stored: Mapping[int, list[tuple[int, str, Candidate]]]) -> list[Candidate]:
     found: list[Candidate] = []
-    for probe in probes(one, DEFAULT.rules.rules):
-        if probe.method == "fingerprint":
-            behind = stored.get(probe.key, [])
+    for search in searches(one, DEFAULT.rules.rules):
+        for key in search.prints:
+            behind = stored.get(key, [])
             until = bisect_right(behind, one.at_us, key=lambda entry: entry[0])
             found += [entry[2] for entry in behind[max(until - PER_KEY_FIRST, 0) : until]]
     return found

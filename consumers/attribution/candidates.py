@@ -8,11 +8,10 @@ import asyncpg
 
 from consumers.attribution.facts import Candidate, Conversion
 from consumers.attribution.fingerprint import CROWD_US
-from consumers.attribution.probes import probes
+from consumers.attribution.probes import Search, searches
 from schemas.addresses import parse_address
-from schemas.events import TouchKind
 from schemas.ids import floor_id
-from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, Method, RuleSet
+from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet
 from schemas.sql import joined, load
 
 PER_KEY_FIRST = 50
@@ -33,31 +32,31 @@ async def read_candidates(
     asked: list[tuple[str, ...]] = []
     named: list[tuple[int, str, datetime]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
-        bounds: dict[tuple[str, str], tuple[str, ...]] = {}
-        for method, column, key, touch in probes(one, its.rules):
-            if (method, touch) not in bounds:
-                bounds[method, touch] = _bounds(one, its, method, touch, per_key)
-            asked.append((str(number), method, column, str(key), *bounds[method, touch]))
+        top_us = one.at_us + CLOCK_SKEW_US
+        top = (floor_id(top_us + RECEIVED_WITHIN_US), str(top_us))
+        for search in searches(one, its.rules):
+            keys = [_array(found) for found in (search.sha1, search.md5, search.clicks, search.prints)]
+            asked.append((str(number), search.method, *_bounds(one, its, search, per_key), *top, *keys))
         # none of those that would not have the install decided again, if they came late
         named += [(number, touch_id, timestamp(one.received_us + CLOCK_SKEW_US)) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
     if asked:
-        rows += await connection.fetch(load("conversions")["candidates"], *joined(asked))
+        rows += await connection.fetch(load("conversions")["candidates"], *joined(asked, ";"))
     if named:
         rows += await connection.fetch(load("conversions")["by_id"], *zip(*named, strict=True))
     return _sorted_out(rows, len(conversions), per_key)
 
 
-def _bounds(
-    one: Conversion, rules: RuleSet, method: Method, touch: TouchKind, per_key: int
-) -> tuple[str, str, str, str]:
-    """Lowest id, id to stop before, latest touched_at, rows at most: within the rule's window, and a crowd's."""
-    window_us = rules.windows_us[method, touch]
-    top_us = one.at_us + CLOCK_SKEW_US
-    if method == "fingerprint":
+def _array(keys: Sequence[int]) -> str:
+    return f"{{{','.join(map(str, keys))}}}"
+
+
+def _bounds(one: Conversion, rules: RuleSet, search: Search, per_key: int) -> tuple[str, str]:
+    """Rows at most, lowest id: within the rule's window, and a crowd's."""
+    window_us = rules.windows_us[search.method, search.touch_kind]
+    if search.method == "fingerprint":
         window_us, per_key = max(window_us, CROWD_US), PER_KEY_FIRST
-    low, high = floor_id(one.at_us - window_us - CLOCK_SKEW_US), floor_id(top_us + RECEIVED_WITHIN_US)
-    return low, high, str(top_us), str(per_key)
+    return str(per_key), floor_id(one.at_us - window_us - CLOCK_SKEW_US)
 
 
 def timestamp(us: int) -> datetime:
@@ -69,17 +68,16 @@ def _sorted_out(
     rows: Sequence[asyncpg.Record], conversions: int, per_key: int
 ) -> tuple[list[list[Candidate]], list[bool]]:
     found: list[dict[tuple[str, str], Candidate]] = [{} for _ in range(conversions)]
-    counts: dict[tuple[int, str, int], int] = {}
+    counts: dict[tuple[int, int], int] = {}
     for row in rows:
         number, method = row["number"], row["method"]
         touch_id = str(row["id"])
         if (method, touch_id) not in found[number]:
             found[number][method, touch_id] = _candidate(row, touch_id)
-        if method != "fingerprint" and row["col"] != "id":
-            key = (number, row["col"], row["key"])
-            counts[key] = counts.get(key, 0) + 1
+        if method != "fingerprint" and row["key"] is not None:
+            counts[number, row["key"]] = counts.get((number, row["key"]), 0) + 1
     full = [False] * conversions
-    for (number, _, _), count in counts.items():
+    for (number, _), count in counts.items():
         full[number] |= count >= per_key
     return [list(one.values()) for one in found], full
 

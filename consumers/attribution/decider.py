@@ -38,6 +38,7 @@ POLL_S = 0.05
 TIDY_EVERY_S = 600.0
 BARRIER_INSTALLS_MAX = 5000
 DECIDED_AT_ONCE = 500
+PAGES_AT_ONCE = 3
 BATCHES_AT_ONCE = 20
 
 
@@ -110,9 +111,9 @@ class Decider:
         return passed
 
     async def decide_ready(self) -> int:
-        """Installs decided for the first time: two pages at once, so that one is computed while Postgres reads for the
-        other."""
-        pages = await asyncio.gather(self._decide_page(), self._decide_page(), return_exceptions=True)
+        """Installs decided for the first time: pages at once, so that some are computed while Postgres reads for
+        others."""
+        pages = await asyncio.gather(*(self._decide_page() for _ in range(PAGES_AT_ONCE)), return_exceptions=True)
         count = 0
         for page in pages:
             if isinstance(page, BaseException):

@@ -134,7 +134,7 @@ def _conversion(row: asyncpg.Record) -> Conversion:
         ip=row["ip"],
         ua=row["ua"],
     )
-    return conversion(install, received_us(install_id))
+    return conversion(install, received_us(install_id))._replace(test=row["test"])
 
 
 def _values(one: Decided) -> tuple[object, ...]:

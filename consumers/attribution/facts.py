@@ -58,6 +58,8 @@ class Conversion(NamedTuple):
     play: Play = Play()
     label: Label | None = None
     """Of a pre-installed app: it wins over clicks and views."""
+    test: bool = False
+    """Whether it was a test when it was received."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):

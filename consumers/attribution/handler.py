@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from consumers.attribution.facts import Conversion, conversion
-from consumers.attribution.probes import device_keys, probes
+from consumers.attribution.probes import device_keys, searches
 from consumers.attribution.testing import tests_among
 from consumers.attribution.visits import insert_visits
 from consumers.forgotten import Forgotten
@@ -95,7 +95,8 @@ async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]
 
 def _looked_for(one: Conversion) -> set[int]:
     """A touch that the store's referrer names is looked up by its id, and may arrive late like any other."""
-    return {probe.key for probe in probes(one)} | {touch_id_key(touch_id) for touch_id in one.touch_ids}
+    found = {key for search in searches(one) for key in search.keys}
+    return found | {touch_id_key(touch_id) for touch_id in one.touch_ids}
 
 
 def _device_keys(record: Install | Event) -> str:

@@ -1,6 +1,6 @@
-"""Every key under which a touch of a device could stand. Pure."""
+"""Every key under which a touch of a device could stand, as plain values. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,64 +14,74 @@ from schemas.rules import Method, Rule
 
 TOUCH_KINDS: tuple[TouchKind, ...] = ("click", "impression")
 
-Column = str
-"""Where a key is looked for: a key column of `touches`, or `more` (touch_more_keys)."""
 
-
-class Probe(NamedTuple):
-    """One key to look for."""
+class Search(NamedTuple):
+    """The keys that one method looks for among touches of one kind, none twice, by what they are made of."""
 
     method: Method
-    column: Column
-    key: int
     touch_kind: TouchKind
+    sha1: Sequence[int] = ()
+    md5: Sequence[int] = ()
+    clicks: Sequence[int] = ()
+    """Of click ids, the network's and external ones."""
+    prints: Sequence[int] = ()
+
+    @property
+    def keys(self) -> list[int]:
+        """All of them."""
+        return [*self.sha1, *self.md5, *self.clicks, *self.prints]
 
 
-def probes(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Probe]:
-    """Every key under which a touch of this device could stand, without repetition; only those these rules look at."""
+def searches(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Search]:
+    """What is looked for, by these rules or by any; nothing that has no key."""
     wanted = None if rules is None else {(rule.method, rule.touch_kind) for rule in rules}
-    found: list[Probe] = []
+    found: list[Search] = []
     for touch in TOUCH_KINDS:
-        for method, make in _PROBES.items():
+        for method, make in _MAKE.items():
             if wanted is None or (method, touch) in wanted:
-                found += make(facts, touch)
-    return list(dict.fromkeys(found))
+                one = make(facts, touch)
+                if one is not None:
+                    found.append(one)
+    return found
 
 
 def device_keys(facts: Conversion) -> set[int]:
     """Keys that another install of the same device shares."""
-    return {probe.key for probe in _by_identifier(facts, "click")}
+    found = _by_identifier(facts, "click")
+    return set(found.keys) if found else set()
 
 
 _digests = lru_cache(maxsize=1000)(probed_digests)
 """The same for clicks, for views, and when the decision is kept."""
 
 
-def _by_identifier(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
+def _by_identifier(facts: Conversion, touch: TouchKind) -> Search | None:
+    if not facts.ids:
+        return None
+    sha1: dict[int, None] = {}
+    md5: dict[int, None] = {}
     for one in facts.ids:
-        for column, digests in zip(("device_sha1_key", "device_md5_key"), _digests(one), strict=True):
+        for found, digests in zip((sha1, md5), _digests(one), strict=True):
             for digest in digests:
-                key = keys.device_key(facts.app, touch, one.kind, digest)
-                yield Probe("identifier", column, key, touch)
-                yield Probe("identifier", "more", key, touch)
+                found[keys.device_key(facts.app, touch, one.kind, digest)] = None
+    return Search("identifier", touch, sha1=list(sha1), md5=list(md5))
 
 
-def _by_referrer(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
-    if touch == "impression":
-        return  # no store tells which view led to an install
-    for click_id in sorted(facts.click_ids):
-        key = keys.click_id_key(facts.app, touch, click_id)
-        yield Probe("referrer", "click_key", key, touch)
-        yield Probe("referrer", "external_click_key", key, touch)
+def _by_referrer(facts: Conversion, touch: TouchKind) -> Search | None:
+    if touch == "impression" or not facts.click_ids:
+        return None  # no store tells which view led to an install
+    found = [keys.click_id_key(facts.app, touch, click_id) for click_id in sorted(facts.click_ids)]
+    return Search("referrer", touch, clicks=found)
 
 
-def _by_print(facts: Conversion, touch: TouchKind) -> Iterator[Probe]:
-    if facts.network is not None and facts.os != OTHER:
-        for network in probe_networks(facts.network):
-            yield Probe("fingerprint", "print_key", keys.print_key(facts.app, touch, facts.os, network), touch)
+def _by_print(facts: Conversion, touch: TouchKind) -> Search | None:
+    if facts.network is None or facts.os == OTHER:
+        return None
+    found = [keys.print_key(facts.app, touch, facts.os, network) for network in probe_networks(facts.network)]
+    return Search("fingerprint", touch, prints=found) if found else None
 
 
-_PROBES: dict[Method, Callable[[Conversion, TouchKind], Iterator[Probe]]] = {
+_MAKE: dict[Method, Callable[[Conversion, TouchKind], Search | None]] = {
     "identifier": _by_identifier,
     "referrer": _by_referrer,
     "fingerprint": _by_print,

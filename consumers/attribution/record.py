@@ -31,10 +31,7 @@ async def read_facts(
     repeats = await _repeats(connection, touches.values())
     days = await _link_days(connection, conversions, contenders)
     earlier = await _earlier_installs(connection, conversions)
-    tests = await _tests(connection, conversions)
-    return [
-        Facts(duplicates, repeats, days, earlier.get(number), one.id in tests) for number, one in enumerate(conversions)
-    ]
+    return [Facts(duplicates, repeats, days, earlier.get(number), one.test) for number, one in enumerate(conversions)]
 
 
 async def _duplicates(connection: asyncpg.Connection, touches: Collection[Candidate]) -> Mapping[str, str]:
@@ -65,12 +62,13 @@ async def _repeats(connection: asyncpg.Connection, touches: Collection[Candidate
             one.print_key,
             one.link,
             one.ua,
+            one.network.text,
             timestamp(one.touched_us),
             floor_id(one.touched_us - REPEAT_S * 1_000_000 - CLOCK_SKEW_US),
             floor_id(one.touched_us + RECEIVED_WITHIN_US),
         )
         for one in touches
-        if one.print_key is not None and one.touch_kind == "click"
+        if one.print_key is not None and one.network is not None and one.touch_kind == "click"
     ]
     if not asked:
         return {}
@@ -120,9 +118,3 @@ async def _earlier_installs(
             at_us = conversion_time((row["installed_at"] - EPOCH) // _US, received_us(install_id))
             found[row["number"]] = max(found.get(row["number"], ("", 0)), (install_id, at_us))
     return found
-
-
-async def _tests(connection: asyncpg.Connection, conversions: Sequence[Conversion]) -> set[str]:
-    """Those that were test installs when they were received."""
-    rows = await connection.fetch(load("conversions")["tests"], [one.id for one in conversions])
-    return {str(row["id"]) for row in rows}

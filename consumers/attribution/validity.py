@@ -4,6 +4,7 @@ Verdicts are functions of what is on record, never of the order in which it came
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from consumers.attribution.facts import Candidate, Conversion, Facts, LinkDay
 from schemas.devices import OTHER
@@ -47,10 +48,16 @@ def _repeat(_: Conversion, one: Candidate, facts: Facts) -> Figures | None:
     return {"of": before} if before is not None else None
 
 
+@lru_cache(maxsize=10_000)
+def _day(touch_id: str) -> int:
+    """Of its receipt; asked for once to read the figures, and by every check that uses them."""
+    return received_us(touch_id) // DAY_US
+
+
 def judged_day(touch_id: str, conversion_us: int) -> int:
     """The closed day, in days since 1970, by which a touch's link is judged: that of its receipt, else the day before
     the conversion's."""
-    return min(received_us(touch_id), conversion_us - DAY_US) // DAY_US
+    return min(_day(touch_id), conversion_us // DAY_US - 1)
 
 
 def _link_day(conversion: Conversion, one: Candidate, facts: Facts) -> LinkDay | None:

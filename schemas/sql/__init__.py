@@ -24,9 +24,9 @@ def migrations() -> list[tuple[str, str]]:
     return [(path.stem, path.read_text()) for path in sorted((FOLDER / "migrations").glob("*.sql"))]
 
 
-def joined(rows: Iterable[Sequence[object]]) -> list[str]:
-    """Rows as one text a column, joined with commas: of an array the driver would look at every value.
+def joined(rows: Iterable[Sequence[object]], separator: str = ",") -> list[str]:
+    """Rows as one text a column: of an array the driver would look at every value.
 
-    For values without commas and without NULL.
+    For values without the separator and without NULL.
     """
-    return [",".join(map(str, column)) for column in zip(*rows, strict=True)]
+    return [separator.join(map(str, column)) for column in zip(*rows, strict=True)]

@@ -110,52 +110,52 @@ SELECT l.id AS link, l.app, l.campaign, c.partner FROM links l LEFT JOIN campaig
 WHERE l.id = ANY($1::text[]);
 
 -- name: candidates
--- Touches under the keys of installs: (install's number, method, column, key, bounds of ids, latest
--- touched_at in Unix microseconds, at most so many). Each column has its own index, so each has its own branch. Lists are joined with commas: drivers
--- take an array apart value by value.
+-- Touches under the keys of conversions: (conversion's number, method, at most so many of a key, bounds of ids, latest
+-- touched_at in Unix microseconds, arrays of keys: of SHA-1s, of MD5s, of click ids, of prints). Each column has
+-- its own index, so each has its own branch. Lists are joined with semicolons: drivers take an array apart value by value.
 WITH p AS (
-    SELECT number, method, col, key, low, high, timestamptz 'epoch' + top_us * interval '1 microsecond' AS top, rows
-    FROM unnest(string_to_array($1, ',')::int[], string_to_array($2, ','), string_to_array($3, ','),
-                string_to_array($4, ',')::bigint[], string_to_array($5, ',')::uuid[],
-                string_to_array($6, ',')::uuid[], string_to_array($7, ',')::bigint[],
-                string_to_array($8, ',')::int[])
-        AS p (number, method, col, key, low, high, top_us, rows)
+    SELECT number, method, low, high, timestamptz 'epoch' + top_us * interval '1 microsecond' AS top, rows,
+           sha1::bigint[] AS sha1, md5::bigint[] AS md5, clicks::bigint[] AS clicks, prints::bigint[] AS prints
+    FROM unnest(string_to_array($1, ';')::int[], string_to_array($2, ';'), string_to_array($3, ';')::int[],
+                string_to_array($4, ';')::uuid[], string_to_array($5, ';')::uuid[],
+                string_to_array($6, ';')::bigint[], string_to_array($7, ';'), string_to_array($8, ';'),
+                string_to_array($9, ';'), string_to_array($10, ';'))
+        AS p (number, method, rows, low, high, top_us, sha1, md5, clicks, prints)
 ), found AS (
-    SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE device_sha1_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'device_sha1_key'
+    SELECT p.number, p.method, k.key, t.* FROM p CROSS JOIN LATERAL unnest(p.sha1) AS k (key) CROSS JOIN LATERAL (
+        SELECT * FROM touches WHERE device_sha1_key = k.key AND id >= p.low AND id < p.high AND touched_at <= p.top
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t
     UNION ALL
-    SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE device_md5_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'device_md5_key'
+    SELECT p.number, p.method, k.key, t.* FROM p CROSS JOIN LATERAL unnest(p.md5) AS k (key) CROSS JOIN LATERAL (
+        SELECT * FROM touches WHERE device_md5_key = k.key AND id >= p.low AND id < p.high AND touched_at <= p.top
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t
     UNION ALL
-    SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE click_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'click_key'
+    SELECT p.number, p.method, k.key, t.* FROM p CROSS JOIN LATERAL unnest(p.clicks) AS k (key) CROSS JOIN LATERAL (
+        SELECT * FROM touches WHERE click_key = k.key AND id >= p.low AND id < p.high AND touched_at <= p.top
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t
     UNION ALL
-    SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE external_click_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'external_click_key'
+    SELECT p.number, p.method, k.key, t.* FROM p CROSS JOIN LATERAL unnest(p.clicks) AS k (key) CROSS JOIN LATERAL (
+        SELECT * FROM touches WHERE external_click_key = k.key AND id >= p.low AND id < p.high AND touched_at <= p.top
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t
     UNION ALL
-    SELECT p.number, p.method, p.col, p.key, t.id FROM p CROSS JOIN LATERAL (
-        SELECT id FROM touches WHERE print_key = p.key AND id >= p.low AND id < p.high AND touched_at <= p.top
-        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t WHERE p.col = 'print_key'
+    SELECT p.number, p.method, k.key, t.* FROM p CROSS JOIN LATERAL unnest(p.prints) AS k (key) CROSS JOIN LATERAL (
+        SELECT * FROM touches WHERE print_key = k.key AND id >= p.low AND id < p.high AND touched_at <= p.top
+        ORDER BY touched_at DESC, id DESC LIMIT p.rows) t
     UNION ALL
-    SELECT p.number, p.method, p.col, p.key, t.touch FROM p CROSS JOIN LATERAL (
-        SELECT touch FROM touch_more_keys WHERE key = p.key AND touched_at <= p.top
-        ORDER BY touched_at DESC, touch DESC LIMIT p.rows) t WHERE p.col = 'more'
+    SELECT p.number, p.method, k.key, t.* FROM p CROSS JOIN LATERAL unnest(p.sha1 || p.md5) AS k (key) CROSS JOIN LATERAL (
+        SELECT touch FROM touch_more_keys WHERE key = k.key AND touched_at <= p.top
+        ORDER BY touched_at DESC, touch DESC LIMIT p.rows) m CROSS JOIN LATERAL (
+        SELECT * FROM touches WHERE id = m.touch OFFSET 0) t
 )
-SELECT found.number, found.method, found.col, found.key, t.id, t.kind, t.app, t.link, t.campaign, t.partner,
-       t.touched_at, t.click_id, t.external_click_id,
+SELECT t.number, t.method, t.key, t.id, t.kind, t.app, t.link, t.campaign, t.partner, t.touched_at, t.click_id, t.external_click_id,
        CASE WHEN coalesce(t.device_sha1_key, t.device_md5_key) IS NOT NULL THEN t.params END AS params,
        t.ip, t.os, t.os_version, t.model, t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key,
        t.click_key, t.print_key
-FROM found JOIN touches t ON t.id = found.id
-ORDER BY found.number, t.touched_at DESC, t.id DESC;
+FROM found t;
 
 -- name: by_id
 -- Touches that a store's referrer names by our own id; none of after the install was received ($3).
-SELECT n.number, 'referrer' AS method, 'id' AS col, 0::bigint AS key, t.id, t.kind, t.app, t.link, t.campaign,
+SELECT n.number, 'referrer' AS method, NULL::bigint AS key, t.id, t.kind, t.app, t.link, t.campaign,
        t.partner, t.touched_at, t.click_id, t.external_click_id, NULL AS params, t.ip, t.os, t.os_version, t.model,
        t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key, t.click_key, t.print_key
 FROM unnest($1::int[], $2::uuid[], $3::timestamptz[]) AS n (number, id, top)
@@ -174,17 +174,17 @@ CROSS JOIN LATERAL (
     ORDER BY touched_at DESC, id DESC LIMIT 1) e;
 
 -- name: repeats
--- Per touch the last one before it from its address and agent on its link, within $8 seconds.
+-- Per touch the last one before it from its address and agent on its link, within $9 seconds.
 SELECT p.touch, e.id AS earlier
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::uuid[])
-    AS p (touch, key, link, ua, touched_at, low, high)
-JOIN touches o ON o.id = p.touch
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[]::inet[], $6::timestamptz[], $7::uuid[],
+            $8::uuid[])
+    AS p (touch, key, link, ua, ip, touched_at, low, high)
 CROSS JOIN LATERAL (
     SELECT id FROM touches
     WHERE print_key = p.key AND id >= p.low AND id < p.high
-      AND touched_at >= p.touched_at - $8::int * interval '1 second'
+      AND touched_at >= p.touched_at - $9::int * interval '1 second'
       AND touched_at <= p.touched_at AND (touched_at, id) < (p.touched_at, p.touch)
-      AND link = p.link AND ua = p.ua AND ip = o.ip
+      AND link = p.link AND ua = p.ua AND ip = p.ip
     ORDER BY touched_at DESC, id DESC LIMIT 1) e;
 
 -- name: earlier_installs
@@ -197,10 +197,6 @@ CROSS JOIN LATERAL (
     WHERE k.key = p.key AND k.conversion < p.install AND NOT o.test
     ORDER BY k.conversion DESC LIMIT 3) c
 JOIN installs i ON i.id = c.id;
-
--- name: tests
--- Which of these installs are tests.
-SELECT id FROM installs WHERE id = ANY($1::uuid[]) AND test;
 
 -- name: new_keys
 -- Keys that nobody has looked for among the installs yet.

@@ -58,21 +58,21 @@ def by_index(plan: list[dict[str, Any]], name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("column", "index"),
+    "index",
     [
-        ("device_sha1_key", "device_sha1_key_touched_at_id"),
-        ("device_md5_key", "device_md5_key_touched_at_id"),
-        ("click_key", "click_key_touched_at_id"),
-        ("external_click_key", "external_click_key_touched_at_id"),
-        ("print_key", "print_key_touched_at_id"),
+        "device_sha1_key_touched_at_id",
+        "device_md5_key_touched_at_id",
+        "click_key_touched_at_id",
+        "external_click_key_touched_at_id",
+        "print_key_touched_at_id",
     ],
 )
-async def test_candidates_are_found_by_index(connection: asyncpg.Connection, column: str, index: str) -> None:
+async def test_candidates_are_found_by_index(connection: asyncpg.Connection, index: str) -> None:
     filled = await connection.fetchval("SELECT tableoid::regclass::text FROM touches LIMIT 1")
     now = await connection.fetchval("SELECT now()")
     now_us = int(now.timestamp() * 1e6)
     low, high = floor_id(now_us - 7 * DAY_US), floor_id(now_us + DAY_US)
-    arguments = joined([(0, "identifier", column, 17, low, high, now_us, PER_KEY_FIRST)])
+    arguments = joined([(0, "identifier", PER_KEY_FIRST, low, high, now_us, *["{17}"] * 4)], ";")
     plan = await explained(connection, load("conversions")["candidates"], *arguments)
     assert scanned(plan, filled) == []
     assert [node for node in plan if node.get("Index Name", "").startswith(f"{filled}_{index}")]
@@ -84,7 +84,7 @@ async def test_earlier_copies_are_found_by_index(connection: asyncpg.Connection)
     touch, now = row["id"], row["touched_at"]
     low, high = floor_id(0), floor_id(int(now.timestamp() * 1e6) + DAY_US)
     copies = ([touch], [17], ["l"], [None], ["c-1"], [now], [low], [high], 7)
-    repeats = ([touch], [17], ["l"], [""], [now], [low], [high], 10)
+    repeats = ([touch], [17], ["l"], [""], ["203.0.113.7"], [now], [low], [high], 10)
     for statement, arguments, index in (
         ("duplicates", copies, "_click_key_touched_at_id_idx"),
         ("repeats", repeats, "_print_key_touched_at_id_idx"),

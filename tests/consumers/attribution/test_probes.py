@@ -1,7 +1,7 @@
 import pytest
 
 from consumers.attribution.facts import Conversion
-from consumers.attribution.probes import Probe, device_keys, probes
+from consumers.attribution.probes import TOUCH_KINDS, Search, device_keys, searches
 from schemas import keys
 from schemas.addresses import parse_address
 from schemas.events import Device, Referrer
@@ -12,35 +12,35 @@ from tests.consumers.attribution.test_facts import GAID, facts
 RULES = DEFAULT.rules.rules
 
 
-def found(one: Conversion, method: str) -> set[tuple[str, int]]:
-    return {(probe.column, probe.key) for probe in probes(one, RULES) if probe.method == method}
+def every_key(one: Conversion) -> list[int]:
+    return [key for search in searches(one, RULES) for key in search.keys]
 
 
 def test_an_install_without_address_and_ids_is_nobodys() -> None:
     one = facts(ip=None, device=Device(os="?"))
     assert device_keys(one) == set()
     assert (one.network, one.os, one.ids) == (None, "other", [])
-    assert probes(one, RULES) == []
+    assert searches(one, RULES) == []
 
 
 def test_a_raw_identifier_is_looked_for_in_both_digests_cases_and_kinds_of_touch() -> None:
     one = facts(ids={"google_aid": GAID}, ip=None)
-    expected = {
-        (column, keys.device_key("demo", touch, "google_aid", digest(case)))
-        for touch in ("click", "impression")
-        for own, digest in (("device_sha1_key", sha1), ("device_md5_key", md5))
-        for case in (GAID, GAID.upper())
-        for column in (own, "more")
-    }
-    assert found(one, "identifier") == expected
-    assert {probe.method for probe in probes(one, RULES)} == {"identifier"}
+    both = (GAID, GAID.upper())
+    assert searches(one, RULES) == [
+        Search(
+            "identifier",
+            touch,
+            sha1=[keys.device_key("demo", touch, "google_aid", sha1(case)) for case in both],
+            md5=[keys.device_key("demo", touch, "google_aid", md5(case)) for case in both],
+        )
+        for touch in TOUCH_KINDS
+    ]
 
 
-def test_a_click_id_is_looked_for_in_both_columns_of_clicks_only() -> None:
+def test_a_click_id_is_looked_for_among_clicks_only() -> None:
     one = facts(referrer=Referrer(install_referrer="appmetrica_click_id=c1"), ip=None)
     key = keys.click_id_key("demo", "click", "c1")
-    assert found(one, "referrer") == {("click_key", key), ("external_click_key", key)}
-    assert len(probes(one, RULES)) == 2
+    assert searches(one, RULES) == [Search("referrer", "click", clicks=[key])]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_click_id_is_looked_for_in_both_columns_of_clicks_only() -> None:
     ],
 )
 def test_a_print_is_looked_for_at_every_precision_that_touches_stand_under(ip: str, networks: list[str]) -> None:
-    expected: list[Probe] = []
+    expected: list[int] = []
     for text in networks:
         network = parse_address(text)
         assert network is not None
-        expected.append(Probe("fingerprint", "print_key", keys.print_key("demo", "click", "android", network), "click"))
-    assert probes(facts(ip=ip), RULES) == expected
+        expected.append(keys.print_key("demo", "click", "android", network))
+    assert searches(facts(ip=ip), RULES) == ([Search("fingerprint", "click", prints=expected)] if expected else [])
 
 
 def test_no_key_is_looked_for_twice() -> None:
@@ -68,23 +68,23 @@ def test_no_key_is_looked_for_twice() -> None:
         ids={"google_aid": GAID, "google_aid_sha1": sha1(GAID), "oaid": GAID},
         referrer=Referrer(install_referrer="appmetrica_click_id=c1&ym_tracking_id=c1"),
     )
-    asked = probes(one, RULES)
+    asked = every_key(one)
     assert len(asked) == len(set(asked))
 
 
 def test_another_app_looks_for_other_keys() -> None:
     changes = {"ids": {"google_aid": GAID}, "referrer": Referrer(install_referrer="appmetrica_click_id=c1")}
-    ours, theirs = probes(facts(**changes)), probes(facts(app="other", **changes))
+    ours, theirs = every_key(facts(**changes)), every_key(facts(app="other", **changes))
     assert len(ours) == len(theirs)
-    assert not {probe.key for probe in ours} & {probe.key for probe in theirs}
+    assert not set(ours) & set(theirs)
 
 
 def test_without_rules_every_key_is_looked_for() -> None:
     one = facts(ids={"google_aid": GAID}, referrer=Referrer(install_referrer="appmetrica_click_id=c1"))
-    every = probes(one)
-    assert set(every) > set(probes(one, RULES))
+    every = {key for search in searches(one) for key in search.keys}
+    assert every > set(every_key(one))
     views = {keys.print_key("demo", "impression", "android", network) for network in ("203.0.113.7", "203.0.113.0/24")}
-    assert views <= {probe.key for probe in every}
+    assert views <= every
 
 
 def test_two_installs_of_a_device_share_its_keys_whichever_form_its_identifier_came_in() -> None:
