@@ -7,6 +7,7 @@ so ids of one process sort by time down to about a quarter of a microsecond.
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NewType
 
 RecordId = NewType("RecordId", str)
@@ -37,6 +38,16 @@ def new_id(now_us: int) -> RecordId:
 def floor_id(at_us: int) -> RecordId:
     """The lowest id any record received at `at_us` or later can have."""
     return RecordId(f"{_time_text(max(at_us, 0) // 1000 * 1000)}-0000-{0:012x}")
+
+
+def hour_floor_id(at_us: int) -> RecordId:
+    """The same of the hour that holds `at_us`, for bounds that may be wide: made once for many."""
+    return _hours_first(at_us // US_PER_HOUR)
+
+
+@lru_cache(maxsize=2000)
+def _hours_first(hour: int) -> RecordId:
+    return floor_id(hour * US_PER_HOUR)
 
 
 _millis, _millis_text = -1, ""

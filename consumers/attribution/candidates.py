@@ -10,7 +10,7 @@ from consumers.attribution.facts import Candidate, Conversion
 from consumers.attribution.fingerprint import CROWD_US
 from consumers.attribution.probes import Search, searches
 from schemas.addresses import parse_address
-from schemas.ids import floor_id
+from schemas.ids import US_PER_HOUR, hour_floor_id
 from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet
 from schemas.sql import joined, load
 
@@ -25,7 +25,7 @@ _network = lru_cache(maxsize=10_000)(parse_address)
 async def read_candidates(
     connection: asyncpg.Connection, conversions: Sequence[Conversion], rules: Sequence[RuleSet], *, per_key: int
 ) -> tuple[list[list[Candidate]], list[bool]]:
-    """Per install its candidates by its app's rules, the latest first, and whether a key had more than `per_key`.
+    """Per install its candidates by its app's rules, in any order, and whether a key had more than `per_key`.
 
     Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
     """
@@ -33,7 +33,7 @@ async def read_candidates(
     named: list[tuple[int, str, datetime]] = []
     for number, (one, its) in enumerate(zip(conversions, rules, strict=True)):
         top_us = one.at_us + CLOCK_SKEW_US
-        top = (floor_id(top_us + RECEIVED_WITHIN_US), str(top_us))
+        top = (hour_floor_id(top_us + RECEIVED_WITHIN_US + US_PER_HOUR), str(top_us))
         for search in searches(one, its.rules):
             keys = [_array(found) for found in (search.sha1, search.md5, search.clicks, search.prints)]
             asked.append((str(number), search.method, *_bounds(one, its, search, per_key), *top, *keys))
@@ -56,7 +56,7 @@ def _bounds(one: Conversion, rules: RuleSet, search: Search, per_key: int) -> tu
     window_us = rules.windows_us[search.method, search.touch_kind]
     if search.method == "fingerprint":
         window_us, per_key = max(window_us, CROWD_US), PER_KEY_FIRST
-    return str(per_key), floor_id(one.at_us - window_us - CLOCK_SKEW_US)
+    return str(per_key), hour_floor_id(one.at_us - window_us - CLOCK_SKEW_US)
 
 
 def timestamp(us: int) -> datetime:

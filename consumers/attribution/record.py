@@ -12,7 +12,7 @@ from consumers.attribution.facts import Candidate, Conversion, Facts, LinkDay, c
 from consumers.attribution.probes import device_keys
 from consumers.attribution.validity import judged_day
 from schemas.identifiers import device_ids, same_device
-from schemas.ids import floor_id, received_us
+from schemas.ids import US_PER_HOUR, hour_floor_id, received_us
 from schemas.partitions import DAY_US
 from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US
 from schemas.sql import joined, load
@@ -43,8 +43,8 @@ async def _duplicates(connection: asyncpg.Connection, touches: Collection[Candid
             one.partner,
             one.click_id,
             timestamp(one.touched_us),
-            floor_id(one.touched_us - DUPLICATE_DAYS * DAY_US - CLOCK_SKEW_US),
-            floor_id(one.touched_us + RECEIVED_WITHIN_US),
+            hour_floor_id(one.touched_us - DUPLICATE_DAYS * DAY_US - CLOCK_SKEW_US),
+            hour_floor_id(one.touched_us + RECEIVED_WITHIN_US + US_PER_HOUR),
         )
         for one in touches
         if one.click_key is not None
@@ -64,8 +64,8 @@ async def _repeats(connection: asyncpg.Connection, touches: Collection[Candidate
             one.ua,
             one.network.text,
             timestamp(one.touched_us),
-            floor_id(one.touched_us - REPEAT_S * 1_000_000 - CLOCK_SKEW_US),
-            floor_id(one.touched_us + RECEIVED_WITHIN_US),
+            hour_floor_id(one.touched_us - REPEAT_S * 1_000_000 - CLOCK_SKEW_US),
+            hour_floor_id(one.touched_us + RECEIVED_WITHIN_US + US_PER_HOUR),
         )
         for one in touches
         if one.print_key is not None and one.network is not None and one.touch_kind == "click"
