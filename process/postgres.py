@@ -44,10 +44,11 @@ async def prepare(connection: asyncpg.Connection) -> None:
 async def open_pool(settings: Settings, *, size: int = 4) -> asyncpg.Pool:
     """A pool of at most `size` connections; connects on first use, so that Postgres may be away.
 
-    The address is read at every connection: the own Postgres may come back on another port.
+    The address is read at every connection: the own Postgres may come back on another port. Statements are planned once
+    a connection, for any arguments: planning a look-up in all partitions takes longer than the look-up.
     """
     return await asyncpg.create_pool(
-        connect=lambda *_, **__: connect(settings),
+        connect=lambda *_, **__: connect(settings, plan_cache_mode="force_generic_plan"),
         init=prepare,
         min_size=0,
         max_size=size,
@@ -55,8 +56,8 @@ async def open_pool(settings: Settings, *, size: int = 4) -> asyncpg.Pool:
     )
 
 
-async def connect(settings: Settings) -> asyncpg.Connection:
-    """One connection. Raises one of AWAY while there is none to be had, ConfigError for a bad address."""
+async def connect(settings: Settings, **server_settings: str) -> asyncpg.Connection:
+    """One connection, with these settings of Postgres. Raises one of AWAY while there is none to be had, ConfigError for a bad address."""
     try:
         address = settings.postgres_url()
     except ConfigError as error:
@@ -66,7 +67,7 @@ async def connect(settings: Settings) -> asyncpg.Connection:
             address,
             timeout=5,
             command_timeout=60,
-            server_settings={"application_name": "touchline", "timezone": "UTC"},
+            server_settings={"application_name": "touchline", "timezone": "UTC"} | server_settings,
         )
     except (ValueError, asyncpg.exceptions.ClientConfigurationError) as error:
         raise ConfigError(f"TOUCHLINE_DATABASE_URL is not usable: {error}") from None
