@@ -5,6 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Two processes of tests, as tests/support/shares.py says; SHARED= runs one test after the other.
+SHARED ?= -n 2 --no-loadscope-reorder
 # The newest Python 3.11+ on the path; PYTHON=… chooses another.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -28,7 +30,7 @@ up: $(VENV)/product
 	@exec $(BIN)/touchline up $(ARGS)
 
 test: $(VENV)/tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 check: format lint types imports test
 

@@ -11,6 +11,7 @@ SENTENCES: dict[str, str] = {
     "after_install": "It happened after the install.",
     "delivered_late": "It was delivered more than 12 hours after it happened.",
     "other_value": "The stored value is another one: only its hash is the same.",
+    "too_soon": "It came too soon before the install, and may be a neighbour's: little tells the devices apart.",
     "other_app": "It belongs to another app.",
     "other_network": "The address of the install lies outside the network of the touch.",
     "other_os_version": "The operating system's version is another one.",

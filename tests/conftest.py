@@ -5,7 +5,7 @@ from typing import Any
 
 import uvloop
 
-pytest_plugins = ["tests.support.postgres", "tests.support.kafka", "tests.support.mock_kafka"]
+pytest_plugins = ["tests.support.postgres", "tests.support.kafka", "tests.support.mock_kafka", "tests.support.shares"]
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], Any]]:

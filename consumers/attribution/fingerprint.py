@@ -17,6 +17,9 @@ from consumers.attribution.facts import Candidate, Conversion
 from schemas.addresses import Network
 from schemas.identifiers import contradict
 
+DOUBTS = frozenset({"other_minor_version", "other_language", "install_unnamed"})
+"""Entries of the scorecard that a device rarely has with itself, and never within seconds."""
+
 CROWD_US = 24 * 3_600_000_000
 CROWD_MAX = 32
 SUREST = 0.99
@@ -55,6 +58,13 @@ def differs(conversion: Conversion, one: Candidate) -> str | None:
     if one.device_key is not None and contradict(conversion.ids, one.ids):
         return "other_identifier"
     return None
+
+
+def well_known(conversion: Conversion, one: Candidate) -> bool:
+    """Whether both name one model, not merely its family, and nothing stated makes it doubtful: enough to say of the
+    touch what would be a wrong word about a neighbour's."""
+    found = evidence(conversion, one)
+    return "same_model" in found and not DOUBTS & found.keys()
 
 
 def crowd(conversion: Conversion, candidates: Iterable[Candidate]) -> int:

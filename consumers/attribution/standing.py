@@ -1,7 +1,8 @@
 """Whether a candidate can have caused an install at all, looked at by itself. Pure."""
 
 from consumers.attribution.facts import Candidate, Conversion
-from consumers.attribution.fingerprint import differs
+from consumers.attribution.fingerprint import differs, well_known
+from consumers.attribution.haste import too_soon
 from schemas.identifiers import same_device
 from schemas.rules import CLOCK_SKEW_US, Windows
 
@@ -22,7 +23,15 @@ def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) ->
         return "after_install"
     if age_us > window_us:
         return "outside_window"
-    return differs(conversion, one) if one.method == "fingerprint" else None
+    return _print_falls(conversion, one) if one.method == "fingerprint" else None
+
+
+def _print_falls(conversion: Conversion, one: Candidate) -> str | None:
+    """Behind one address somebody is always clicking: seconds before an install that accuses nobody, unless it was
+    this device, of which the verdict `injection` speaks then."""
+    if (why := differs(conversion, one)) is not None:
+        return why
+    return "too_soon" if too_soon(conversion, one) is not None and not well_known(conversion, one) else None
 
 
 def _same_value(conversion: Conversion, one: Candidate) -> bool:

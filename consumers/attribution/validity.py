@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from consumers.attribution.facts import Candidate, Conversion, Facts, LinkDay
+from consumers.attribution.haste import too_soon
 from schemas.devices import OTHER
 from schemas.ids import received_us
 from schemas.partitions import DAY_US
 from schemas.rules import RuleSet
-from schemas.validity import FINDINGS, INJECTION_S, VERDICTS, Finding, Verdict
+from schemas.validity import FINDINGS, VERDICTS, Finding, Verdict
 
 Figures = Mapping[str, int | str]
 Check = Callable[[Conversion, Candidate, Facts], Figures | None]
@@ -75,19 +76,12 @@ def _delays(conversion: Conversion, one: Candidate, facts: Facts) -> Figures | N
 
 
 def _injection(conversion: Conversion, one: Candidate, _: Facts) -> Figures | None:
-    """Faster than anybody installs, or after the download had begun.
+    """Too soon before the install, or by Play's own two times: clicked after the download had begun.
 
-    A device's clock may be slow: then the touch seems to lie after the install, and only the receipt tells.
-    Times of two clocks are not compared, but for Google's, which is right.
+    A fingerprint that may be a neighbour's has fallen before it comes here (`standing`).
     """
-    since_us = conversion.at_us - one.touched_us
-    if since_us < 0:
-        since_us = conversion.received_us - one.touched_us
-    if since_us < INJECTION_S * 1_000_000:
-        return {"seconds": max(since_us, 0) // 1_000_000}
-    begun_us = conversion.play.server_begun_us
-    if begun_us is not None and begun_us + 1_000_000 <= one.touched_us:
-        return {"seconds_after_begin": (one.touched_us - begun_us) // 1_000_000}
+    if (figures := too_soon(conversion, one)) is not None:
+        return figures
     clicked_us, begun_us = conversion.play.clicked_us, conversion.play.begun_us
     if one.method == "referrer" and clicked_us is not None and begun_us is not None and begun_us < clicked_us:
         return {"seconds_after_begin": (clicked_us - begun_us) // 1_000_000}

@@ -52,7 +52,9 @@ def test_every_verdict_stands_there_with_its_mode(verdict: Verdict) -> None:
     assert row(verdict)[1] == VERDICTS[verdict]
 
 
-@pytest.mark.parametrize("name", [*SENTENCES, *DECIDED, *get_args(Mode), *PRESETS, *LIMITS, *RuleSet.__struct_fields__])
+@pytest.mark.parametrize(
+    "name", [*SENTENCES, *DECIDED, *get_args(Mode), *PRESETS, *sorted(LIMITS), *RuleSet.__struct_fields__]
+)
 def test_every_name_stands_there(name: str) -> None:
     assert re.search(rf'`{name}(=1)?`|"{name}"', PAGE)
 

@@ -439,7 +439,7 @@ async def test_a_compressed_body_is_read_and_bounded_as_what_it_unpacks_to(edge:
     assert (response.status, reason(response)) == (413, "body_too_large")
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}")[:5] + b"\xff" * 20])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}", mtime=0)[:5] + b"\xff" * 20])
 async def test_a_body_that_does_not_unpack_is_a_400(client: Client, body: bytes) -> None:
     response, _ = await post(client, "/v1/events", body, **{"Content-Encoding": "gzip"})
     assert (response.status, reason(response)) == (400, "bad_body")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from deploy.postgres import Postgres
+from deploy.postgres import SETTINGS, Postgres
 
 _numbers = count(1)
 
@@ -32,7 +32,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     server = Postgres(tmp_path_factory.mktemp("postgres"))
     try:
-        yield server.start()
+        with pytest.MonkeyPatch.context() as patch:
+            # nobody cuts this server's power, and it makes and drops hundreds of databases
+            patch.setitem(SETTINGS, "fsync", "off")
+            url = server.start()
+        yield url
     finally:
         server.stop()
 

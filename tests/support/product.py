@@ -22,9 +22,11 @@ T = TypeVar("T")
 
 
 def free_ports(count: int, *, first: int = 20_000) -> int:
-    """First of `count` consecutive ports nobody listens on, below the kernel's ephemeral range."""
-    start = first + (os.getpid() * 97) % 8000
-    for port in range(start, 32_000, count):
+    """First of `count` consecutive ports nobody listens on, below the kernel's ephemeral range; processes of tests that
+    run beside each other look in different parts of it."""
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+    start = first + beside * 6_000 + (os.getpid() * 97) % 2_000
+    for port in range(start, min(start + 3_000, 32_000), count):
         if all(_free(port + offset) for offset in range(count)):
             return port
     raise AssertionError("no free ports")
@@ -69,7 +71,8 @@ class Product:
                 stderr=log,
                 start_new_session=True,
             )
-        eventually(lambda: b"is ready" in self._output_since(offset), seconds=READY_S, what=self._tail)
+        # the last line of the welcome: what is printed before it can be read then
+        eventually(lambda: b"Ctrl-C stops it" in self._output_since(offset), seconds=READY_S, what=self._tail)
 
     def create_demo(self) -> None:
         """The demo's app and link, in the database that the settings name."""

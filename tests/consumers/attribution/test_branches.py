@@ -7,13 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 DECIDING = [
-    *(f"consumers/attribution/{name}.py" for name in ("decide", "standing", "validity", "fingerprint", "facts")),
-    "consumers/attribution/probes.py",
+    *(f"consumers/attribution/{name}.py" for name in ("decide", "standing", "haste", "validity", "fingerprint")),
+    *(f"consumers/attribution/{name}.py" for name in ("facts", "probes")),
     *(f"schemas/{name}.py" for name in ("rules", "validity", "reasons")),
 ]
 TESTS = [
-    *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "standing", "validity", "fingerprint")),
-    *(f"tests/consumers/attribution/test_{name}.py" for name in ("facts", "probes", "test_installs")),
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "standing", "haste", "validity")),
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("fingerprint", "facts", "probes", "test_installs")),
     "tests/schemas/test_rules.py",
 ]
 

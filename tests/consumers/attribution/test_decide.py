@@ -9,7 +9,7 @@ from schemas.events import TouchKind
 from schemas.identifiers import DeviceId
 from schemas.reasons import LOST, SENTENCES, WON
 from schemas.rules import DEFAULT, Method, Rule, RuleSet
-from schemas.validity import VERDICTS
+from schemas.validity import VERDICTS, Mode
 from tests.consumers.attribution.samples import AT_US, DAY_US, HOUR_US, MINUTE_US, SECOND_US, install, touch
 
 DAY = judged_day(touch().touch_id, AT_US)
@@ -251,6 +251,16 @@ def test_what_cannot_have_caused_the_install_is_not_judged_further() -> None:
     assert [(one.reason, one.found) for one in decision.judged] == [("other_app", {})]
 
 
+@pytest.mark.parametrize("mode", ["off", "tag", "reject"])
+def test_a_neighbours_click_seconds_before_the_install_accuses_nobody_whatever_the_mode(mode: Mode) -> None:
+    rules = RuleSet(rules=SURE.rules, confidence_min=0, validity={"injection": mode})
+    before = touch("fingerprint", age_us=HOUR_US)
+    decision = decide(install(), [touch("fingerprint", age_us=5 * SECOND_US, number=2, model=""), before], rules)
+    assert decision.winner == before
+    assert why(decision)["2 fingerprint"] == (LOST, "too_soon")
+    assert [one.found for one in decision.judged] == [{}, {}]
+
+
 def test_a_rejected_print_has_no_share_of_the_confidence() -> None:
     person = touch("fingerprint", age_us=HOUR_US)
     sure: list[float] = []
@@ -323,6 +333,7 @@ def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given()
         touch(link="flood", number=23),
         touch(link="slow", number=24),
         touch(age_us=9 * SECOND_US, number=25),
+        touch("fingerprint", age_us=9 * SECOND_US, model="", number=27),
         touch(os="ios", number=26),
         *(touch(flags=[flag], number=30 + at) for at, flag in enumerate(flags)),
     ]

@@ -15,6 +15,7 @@ from consumers.attribution.fingerprint import (
     nobody,
     same_model,
     score,
+    well_known,
 )
 from schemas.identifiers import DeviceId, md5, sha1
 from tests.consumers.attribution.samples import GAID, HOUR_US, MINUTE_US, install, touch
@@ -172,6 +173,27 @@ def test_a_family_is_less_telling_than_a_model_whoever_says_no_more() -> None:
     assert "same_family" in evidence(install(model="iPhone"), touch("fingerprint", model="iPhone14,2"))
     assert "same_family" in evidence(install(model="iPhone14,2"), touch("fingerprint", model="iPhone"))
     assert "same_model" in evidence(install(model="iPhone14,2"), touch("fingerprint", model="iPhone14,2"))
+
+
+@pytest.mark.parametrize(
+    ("of_touch", "of_install", "known"),
+    [
+        ({}, {}, True),
+        ({"os_version": "", "language": ""}, {}, True),
+        ({"device_key": 7}, {}, True),
+        ({}, {"ids": []}, True),
+        ({"model": ""}, {}, False),
+        ({}, {"model": ""}, False),
+        ({"model": "iPhone"}, {"model": "iPhone"}, False),
+        ({"language": "fr"}, {}, False),
+        ({"os_version": "14.1"}, {"os_version": "14.2"}, False),
+        ({"device_key": 7}, {"ids": []}, False),
+    ],
+)
+def test_a_device_is_well_known_by_its_model_when_nothing_stated_makes_it_doubtful(
+    of_touch: dict[str, Any], of_install: dict[str, Any], known: bool
+) -> None:
+    assert well_known(install(**of_install), touch("fingerprint", **of_touch)) is known
 
 
 @pytest.mark.parametrize(

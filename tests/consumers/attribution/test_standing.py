@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from consumers.attribution.facts import Candidate
+from consumers.attribution.facts import Candidate, Play
 from consumers.attribution.standing import why_it_falls
 from schemas.identifiers import DeviceId, md5, sha1
 from schemas.rules import DEFAULT, Method
-from tests.consumers.attribution.samples import GAID, install, touch
+from tests.consumers.attribution.samples import AT_US, GAID, MINUTE_US, SECOND_US, install, touch
 
 
 def falls(one: Candidate, **of_install: Any) -> str | None:
@@ -84,6 +84,40 @@ def test_a_print_must_not_contradict_the_install(
     of_touch: dict[str, Any], of_install: dict[str, Any], reason: str | None
 ) -> None:
     assert falls(touch("fingerprint", **of_touch), **of_install) == reason
+
+
+@pytest.mark.parametrize(
+    ("of_touch", "of_install"),
+    [
+        ({"model": ""}, {}),
+        ({}, {"model": ""}),
+        ({"model": "iPhone"}, {"model": "iPhone14,2"}),
+        ({"language": "fr"}, {}),
+        ({"os_version": "14.1"}, {"os_version": "14.2"}),
+        ({"device_key": 1}, {"ids": []}),
+    ],
+)
+def test_a_print_seconds_before_the_install_that_may_be_a_neighbours_is_only_too_soon(
+    of_touch: dict[str, Any], of_install: dict[str, Any]
+) -> None:
+    assert falls(touch("fingerprint", age_us=9 * SECOND_US, **of_touch), **of_install) == "too_soon"
+    assert falls(touch("fingerprint", age_us=10 * SECOND_US, **of_touch), **of_install) is None
+
+
+def test_a_print_after_the_download_had_begun_that_may_be_a_neighbours_is_too_soon() -> None:
+    begun = Play(server_begun_us=AT_US - 2 * MINUTE_US)
+    assert falls(touch("fingerprint", model=""), play=begun) == "too_soon"
+    assert falls(touch("fingerprint"), play=begun) is None
+
+
+def test_what_is_known_to_be_this_device_stands_however_soon_for_the_verdict_to_judge() -> None:
+    assert falls(touch("fingerprint", age_us=9 * SECOND_US)) is None
+    assert falls(touch("identifier", age_us=9 * SECOND_US, model="", language="fr")) is None
+    assert falls(touch("referrer", age_us=9 * SECOND_US, model="", language="fr")) is None
+
+
+def test_another_device_falls_for_what_shows_it_and_not_for_its_haste() -> None:
+    assert falls(touch("fingerprint", age_us=9 * SECOND_US, model="Pixel 7")) == "other_model"
 
 
 def test_only_prints_are_compared_by_what_they_look_like() -> None:

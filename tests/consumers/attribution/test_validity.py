@@ -6,7 +6,7 @@ from consumers.attribution.facts import NOTHING, Candidate, Facts, LinkDay, Play
 from consumers.attribution.validity import CHECKS, judged_day, rejecting, verdicts
 from schemas.ids import new_id
 from schemas.reasons import SENTENCES
-from schemas.rules import DEFAULT, RuleSet
+from schemas.rules import DEFAULT, Method, RuleSet
 from schemas.validity import FINDINGS, VERDICTS, Finding, Mode, Verdict
 from tests.consumers.attribution.samples import AT_US, DAY_US, HOUR_US, MINUTE_US, SECOND_US, install, touch
 
@@ -90,37 +90,12 @@ def test_a_link_whose_installs_come_late_says_how_many_came_in_time() -> None:
 # Injection
 
 
-@pytest.mark.parametrize(
-    ("age_us", "figures"),
-    [
-        (10 * SECOND_US, None),
-        (10 * SECOND_US - 1, {"seconds": 9}),
-        (SECOND_US, {"seconds": 1}),
-        (0, {"seconds": 0}),
-    ],
-)
-def test_nobody_installs_within_seconds(age_us: int, figures: dict[str, int] | None) -> None:
-    assert found(touch(age_us=age_us)) == ({"injection": figures} if figures else {})
-
-
-def test_when_a_devices_clock_is_slow_the_receipt_tells() -> None:
-    after = touch(age_us=-MINUTE_US)
-    assert found(after, received_us=AT_US + MINUTE_US + 10 * SECOND_US) == {}
-    assert found(after, received_us=AT_US + MINUTE_US + 9 * SECOND_US) == {"injection": {"seconds": 9}}
-    assert found(after, received_us=AT_US) == {"injection": {"seconds": 0}}
-
-
-def test_a_touch_after_the_download_had_begun_by_googles_clock_did_not_cause_it() -> None:
-    one = touch()
-    touched_us = AT_US - MINUTE_US
-    for begun_us, figures in (
-        (touched_us - 30 * SECOND_US, {"seconds_after_begin": 30}),
-        (touched_us - SECOND_US, {"seconds_after_begin": 1}),
-        (touched_us - SECOND_US + 1, None),
-        (touched_us + SECOND_US, None),
-    ):
-        play = Play(server_begun_us=begun_us)
-        assert found(one, play=play) == ({"injection": figures} if figures else {}), begun_us
+@pytest.mark.parametrize("method", ["identifier", "referrer", "fingerprint"])
+def test_a_touch_that_came_too_soon_before_the_install_was_injected(method: Method) -> None:
+    assert found(touch(method, age_us=10 * SECOND_US)) == {}
+    assert found(touch(method, age_us=9 * SECOND_US)) == {"injection": {"seconds": 9}}
+    begun = Play(server_begun_us=AT_US - 2 * MINUTE_US)
+    assert found(touch(method), play=begun) == {"injection": {"seconds_after_begin": 60}}
 
 
 def test_plays_own_click_after_its_own_begin_is_compared_by_one_clock_and_only_for_the_click_it_names() -> None:
