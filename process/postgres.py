@@ -57,8 +57,8 @@ async def open_pool(settings: Settings, *, size: int = 4) -> asyncpg.Pool:
 
 
 async def connect(settings: Settings, **server_settings: str) -> asyncpg.Connection:
-    """One connection, with these settings of Postgres. Raises one of AWAY while there is none to be had, ConfigError for
-    a bad address."""
+    """One connection, with these settings of Postgres. Raises one of AWAY while there is none to be had, ConfigError
+    for a bad address."""
     try:
         address = settings.postgres_url()
     except ConfigError as error:
