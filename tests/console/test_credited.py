@@ -25,7 +25,7 @@ async def test_explain_tells_what_an_installs_events_brought_and_to_whom(console
     facts = console.facts("explain", "i-1")
     assert facts["events"][0]["credited_to"] is None, "it is not decided"
     assert (len(facts["events"]), facts["events_count"], facts["revenue"]) == (20, 27, {"EUR": "124.75"})
-    await pool.execute("UPDATE installs SET decided = true")
+    await pool.execute("DELETE FROM waiting")
     console.add_decision(one.id, touch=new_id(1), candidates=[])
     facts = console.facts("explain", "i-1")
     assert facts["events"][:2] == [

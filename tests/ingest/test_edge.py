@@ -540,7 +540,8 @@ async def test_a_slow_disk_keeps_a_person_a_quarter_of_a_second_at_most(edge: Ed
         assert recorder.PERSON_PATIENCE_S <= waited_s + 0.01 < 2
         assert edge.recorder.counters.unrecorded == 1
     assert len(await edge.hits()) == 1
-    assert edge.recorder.counters.unrecorded == 0  # taken back: it became durable later
+    while edge.recorder.counters.unrecorded:  # noqa: ASYNC110 - taken back: it became durable later
+        await asyncio.sleep(0.01)
 
 
 async def test_a_slow_disk_is_a_503_after_a_machines_patience(
