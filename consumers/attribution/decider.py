@@ -1,4 +1,4 @@
-"""Decides installs once the touches before them are stored, without comparing clocks.
+"""Decides conversions once the touches before them are stored, without comparing clocks.
 
 1. an install and its keys are committed with its position (the handler);
 2. then the ends of the hits' log are read: its barrier;
@@ -6,6 +6,8 @@
 4. the keys of every stored batch of touches are looked for among the decided installs, once the batch is committed:
    those that it concerns, or with a touch whose verdict it changes, are marked;
 5. marked installs are decided again; what changed is a decision with a higher number.
+
+Events that bring a user back (`returning`) and those of websites (`visited`) go the same way.
 
 Deciding and marking exclude each other (an advisory lock). Else a batch could be committed after a decision has read
 its candidates, and be looked at before that decision's keys are there: nobody would notice the touch.
@@ -15,13 +17,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar, cast
 
 import asyncpg
 import msgspec
 from aiokafka.errors import KafkaError
 
+from consumers.attribution import deciding_events
 from consumers.attribution.days import publish_before
 from consumers.attribution.deciding import decided, keep
+from consumers.attribution.returning import look
 from consumers.sources import Partition
 from process.life import sleep_unless
 from process.metrics import Meters
@@ -33,6 +38,8 @@ from schemas.rules import AGAIN_WITHIN_US
 from schemas.sql import load
 
 log = logging.getLogger(__name__)
+A = TypeVar("A")
+B = TypeVar("B")
 
 POLL_S = 0.05
 TIDY_EVERY_S = 600.0
@@ -73,10 +80,14 @@ class Decider:
         await self._tidy_now_and_then()
         raised = await self.raise_barrier()
         passed = await self.pass_barriers()
-        first = await self.decide_ready()
+        first, looked = await _together(self.decide_ready(), self._in_transaction(look))
+        events = await self._in_transaction(deciding_events.decide_ready)
+        for method, count in events.items():
+            self._decisions.labels(method).inc(count)
         marked = await self._mark()
         again = await self._decide_again()
-        return raised or passed or first > 0 or marked or again > 0
+        events_again = await self._in_transaction(deciding_events.decide_again)
+        return any((raised, passed, first, looked, events, marked, again, events_again))
 
     async def _renew_barriers(self) -> bool:
         """Barriers left by an earlier process may speak of a log that nobody reads any more."""
@@ -112,13 +123,7 @@ class Decider:
     async def decide_ready(self) -> int:
         """Installs decided for the first time: two pages at once, so that one is computed while Postgres reads for the
         other."""
-        pages = await asyncio.gather(self._decide_page(), self._decide_page(), return_exceptions=True)
-        count = 0
-        for page in pages:
-            if isinstance(page, BaseException):
-                raise page
-            count += page
-        return count
+        return sum(await _together(self._decide_page(), self._decide_page()))
 
     async def _decide_page(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -153,6 +158,10 @@ class Decider:
                 await keep(connection, await decided(connection, rows))
         return len(rows)
 
+    async def _in_transaction(self, work: Callable[[asyncpg.Connection], Awaitable[A]]) -> A:
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await work(connection)
+
     async def _tidy_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._tidied_at > TIDY_EVERY_S:
@@ -161,6 +170,15 @@ class Decider:
             await self._pool.execute(load("conversions")["too_late"], too_old)
             self._tidied_at = now
             self._waiting.set(await self._pool.fetchval(load("conversions")["waiting"]))
+
+
+async def _together(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Both, to their end also when one of them fails."""
+    a, b = await asyncio.gather(first, second, return_exceptions=True)
+    for one in (a, b):
+        if isinstance(one, BaseException):
+            raise one
+    return cast(tuple[A, B], (a, b))
 
 
 def _of_one_day(rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:

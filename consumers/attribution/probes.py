@@ -38,6 +38,11 @@ def probes(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Probe
     return list(dict.fromkeys(found))
 
 
+def looked_for(facts: Conversion, rules: Sequence[Rule] | None = None) -> set[int]:
+    """By these keys a touch that arrives later finds the conversion, one that it names by its id too."""
+    return {probe.key for probe in probes(facts, rules)} | {keys.touch_id_key(one) for one in facts.touch_ids}
+
+
 def device_keys(facts: Conversion) -> set[int]:
     """Keys that another install of the same device shares."""
     return {probe.key for probe in _by_identifier(facts, "click")}

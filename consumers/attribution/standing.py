@@ -1,4 +1,4 @@
-"""Whether a candidate can have caused an install at all, looked at by itself. Pure."""
+"""Whether a candidate can have caused a conversion at all, looked at by itself. Pure."""
 
 from consumers.attribution.facts import Candidate, Conversion
 from consumers.attribution.fingerprint import differs
@@ -7,7 +7,7 @@ from schemas.rules import CLOCK_SKEW_US, Windows
 
 
 def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) -> str | None:
-    """The first reason why the candidate cannot have caused the install; None when it stands."""
+    """The first reason why the candidate cannot have caused the conversion; None when it stands."""
     window_us = windows_us.get((one.method, one.touch_kind))
     if window_us is None:
         return "method_off"
@@ -22,6 +22,8 @@ def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) ->
         return "after_install"
     if age_us > window_us:
         return "outside_window"
+    if conversion.active_us is not None and one.touched_us < conversion.active_us:
+        return "before_activity"
     return differs(conversion, one) if one.method == "fingerprint" else None
 
 

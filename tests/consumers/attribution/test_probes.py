@@ -1,7 +1,7 @@
 import pytest
 
 from consumers.attribution.facts import Conversion
-from consumers.attribution.probes import Probe, device_keys, probes
+from consumers.attribution.probes import Probe, device_keys, looked_for, probes
 from schemas import keys
 from schemas.addresses import parse_address
 from schemas.events import Device, Referrer
@@ -92,3 +92,10 @@ def test_two_installs_of_a_device_share_its_keys_whichever_form_its_identifier_c
     assert device_keys(raw) & device_keys(digest)
     assert not device_keys(digest) & device_keys(facts(ids={"google_aid_sha1": sha1(GAID)}))
     assert not device_keys(raw) & device_keys(facts(ids={"google_aid": GAID}, app="other"))
+
+
+def test_a_touch_that_the_referrer_names_is_looked_for_by_its_id_as_well() -> None:
+    touch_id = "019b76da-a87b-774b-8001-000000000001"
+    one = facts(ids={"google_aid": GAID}, referrer=Referrer(install_referrer=f"touchline_id={touch_id}"))
+    assert looked_for(one) == {probe.key for probe in probes(one)} | {keys.touch_id_key(touch_id)}
+    assert looked_for(one, RULES) == {probe.key for probe in probes(one, RULES)} | {keys.touch_id_key(touch_id)}

@@ -1,0 +1,144 @@
+-- name: websites
+-- Which of these apps are websites.
+SELECT id FROM apps WHERE id = ANY($1::text[]) AND kind = 'web';
+
+-- name: websites_wait
+-- New events of websites wait from now on.
+INSERT INTO waiting (conversion, kind) SELECT unnest($1::uuid[]), 'web' ON CONFLICT DO NOTHING;
+
+-- name: new_activity
+-- Events and installs of apps that nobody has looked at yet.
+INSERT INTO activities (conversions) VALUES ($1::uuid[]);
+
+-- name: take_activities
+-- The next of them.
+DELETE FROM activities WHERE id IN (SELECT id FROM activities ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING conversions;
+
+-- name: concerned
+-- Events whose return may hang on these new events and installs: an event itself and the next one of its install; of an
+-- install every first event after a day's rest, its own and those of the installs from which it may take events or of
+-- whose device it is. Those that wait or were decided are always among them.
+WITH told AS (
+    SELECT v.event, v.at, i.id AS install, i.app, i.install_id, i.user_id, i.device_keys
+    FROM event_installs v JOIN installs i ON i.id = v.install WHERE v.event = ANY($1::uuid[])
+), fresh AS MATERIALIZED (
+    SELECT id, app, user_id, device_keys FROM installs i
+    WHERE id = ANY($1::uuid[]) AND EXISTS (SELECT FROM events e WHERE e.app = i.app)
+), family AS MATERIALIZED (
+    SELECT id FROM fresh
+    UNION
+    SELECT before.id FROM fresh f CROSS JOIN LATERAL (
+        SELECT i.id FROM installs i WHERE i.app = f.app AND i.user_id = f.user_id AND i.id < f.id
+        ORDER BY i.id DESC LIMIT 1) before
+    UNION
+    SELECT i.id FROM fresh f JOIN installs i ON i.device_keys && f.device_keys
+    UNION
+    SELECT i.id FROM (
+        SELECT e.device_keys FROM fresh f
+        JOIN events e ON e.app = f.app AND e.user_id = f.user_id AND e.install_id IS NULL
+        UNION
+        SELECT e.device_keys FROM fresh f JOIN events e ON e.device_keys && f.device_keys AND e.install_id IS NULL
+    ) named JOIN installs i ON i.device_keys && named.device_keys
+)
+SELECT event FROM told
+UNION
+SELECT next.id FROM told t CROSS JOIN LATERAL (
+    SELECT s.id FROM (
+        (SELECT e.id, e.at FROM events e
+         WHERE e.app = t.app AND e.install_id = t.install_id AND (e.at, e.id) > (t.at, t.event)
+         ORDER BY e.at, e.id LIMIT 1)
+        UNION ALL
+        (SELECT u.id, u.at FROM (
+            SELECT e.id, e.at FROM events e
+            WHERE e.app = t.app AND e.user_id = t.user_id AND e.install_id IS NULL AND (e.at, e.id) > (t.at, t.event)
+            ORDER BY e.at, e.id OFFSET 0) u
+         WHERE (SELECT v.install FROM event_installs v WHERE v.event = u.id) = t.install LIMIT 1)
+        UNION ALL
+        (SELECT d.id, d.at FROM (
+            SELECT e.id, e.at FROM events e
+            WHERE e.device_keys && t.device_keys AND e.install_id IS NULL AND (e.at, e.id) > (t.at, t.event)
+            ORDER BY e.at, e.id OFFSET 0) d
+         WHERE (SELECT v.install FROM event_installs v WHERE v.event = d.id) = t.install LIMIT 1)) s
+    ORDER BY s.at, s.id LIMIT 1) next
+UNION
+SELECT event FROM (
+    SELECT v.event, v.at - lag(v.at) OVER (PARTITION BY v.install ORDER BY v.at, v.event) AS rest
+    FROM family f JOIN event_installs v ON v.install = f.id) theirs
+WHERE rest IS NULL OR rest > interval '1 day' OR EXISTS (SELECT FROM decisions d WHERE d.conversion = theirs.event)
+   OR EXISTS (SELECT FROM waiting w WHERE w.conversion = theirs.event);
+
+-- name: returns
+-- Events ($1) with their install, and the last activity before them: an event of the install, the install itself, or
+-- another one of its device. Those that were forgotten, and those of no known install, are missing.
+SELECT e.id, e.app, e.at, e.ids, e.params ->> 'touchline_id' AS touch_id, e.ip, i.ids AS install_ids, i.device,
+       i.test OR 'sandbox' = ANY(e.flags) AS test,
+       EXISTS (SELECT FROM waiting w WHERE w.conversion = e.id) AS waits,
+       EXISTS (SELECT FROM decisions d WHERE d.conversion = e.id) AS decided,
+       greatest(conversion_time(i.installed_at, i.id), (
+           SELECT b.at FROM events b
+           WHERE b.app = i.app AND b.install_id = i.install_id AND (b.at, b.id) < (e.at, e.id)
+           ORDER BY b.at DESC, b.id DESC LIMIT 1
+       ), (
+           SELECT u.at FROM (
+               SELECT b.id, b.at FROM events b
+               WHERE b.app = i.app AND b.user_id = i.user_id AND b.install_id IS NULL AND (b.at, b.id) < (e.at, e.id)
+               ORDER BY b.at DESC, b.id DESC OFFSET 0) u
+           WHERE (SELECT o.install FROM event_installs o WHERE o.event = u.id) = i.id LIMIT 1
+       ), (
+           SELECT d.at FROM (
+               SELECT b.id, b.at FROM events b
+               WHERE b.device_keys && i.device_keys AND b.install_id IS NULL AND (b.at, b.id) < (e.at, e.id)
+               ORDER BY b.at DESC, b.id DESC OFFSET 0) d
+           WHERE (SELECT o.install FROM event_installs o WHERE o.event = d.id) = i.id LIMIT 1
+       ), (
+           SELECT max(conversion_time(o.installed_at, o.id)) FILTER (
+               WHERE o.id <> i.id AND conversion_time(o.installed_at, o.id) < e.at)
+           FROM installs o WHERE o.device_keys && i.device_keys
+       )) AS active_at
+FROM event_installs v JOIN events e ON e.id = v.event JOIN installs i ON i.id = v.install
+WHERE v.event = ANY($1::uuid[]) AND NOT 'forgotten' = ANY(e.flags);
+
+-- name: returns_wait
+-- Returns that nobody knew of yet.
+INSERT INTO waiting (conversion, kind) SELECT unnest($1::uuid[]), 're-engagement' ON CONFLICT DO NOTHING;
+
+-- name: mark
+-- To be decided again, also those that wait: the decision may be under way.
+INSERT INTO marks (conversion) SELECT unnest($1::uuid[]);
+
+-- name: take_ready
+-- Events to decide now; those another process decides are left to it.
+SELECT e.id, e.app, e.ids ->> 'visitor_id' AS visitor_id, e.at, e.flags, coalesce(a.kind = 'web', false) AS web,
+       NULL AS decided_by
+FROM events e LEFT JOIN apps a ON a.id = e.app
+WHERE e.id = ANY(ARRAY(
+    SELECT w.conversion FROM waiting w JOIN barriers b ON b.id = w.barrier
+    WHERE b.passed_at IS NOT NULL AND w.kind <> 'install' ORDER BY w.conversion LIMIT $1 FOR UPDATE OF w SKIP LOCKED))
+ORDER BY e.id FOR KEY SHARE OF e SKIP LOCKED;
+
+-- name: take_marked
+-- Events to decide again, those from $2 on, with the rules they were decided by. What waits is decided first; what was
+-- forgotten keeps its decision.
+SELECT e.id, e.app, e.ids ->> 'visitor_id' AS visitor_id, e.at, e.flags, coalesce(a.kind = 'web', false) AS web,
+       (SELECT rules FROM decisions d WHERE d.conversion = e.id ORDER BY number DESC LIMIT 1) AS decided_by
+FROM events e LEFT JOIN apps a ON a.id = e.app
+WHERE NOT 'forgotten' = ANY(e.flags) AND e.id IN (SELECT conversion FROM marks WHERE conversion >= $2)
+AND NOT EXISTS (SELECT FROM waiting w WHERE w.conversion = e.id)
+ORDER BY e.id LIMIT $1 FOR UPDATE OF e SKIP LOCKED;
+
+-- name: visits
+-- All visits of these visitors ($1 numbers them) up to a time, with the touch that each names when it is of the
+-- visitor's own website, and the owners of the link that it names, likewise.
+SELECT p.number, v.id, conversion_time(v.occurred_at, v.id) AS at, v.touch AS named, t.id AS touch, t.kind, t.link,
+       t.campaign, t.partner, t.touched_at, t.click_id, t.external_click_id,
+       l.id AS own_link, l.campaign AS own_campaign, c.partner AS own_partner
+FROM unnest($1::int[], $2::text[], $3::text[]) AS p (number, app, visitor_id)
+JOIN visits v ON v.app = p.app AND v.visitor_id = p.visitor_id
+LEFT JOIN touches t ON t.id = v.touch AND t.app = v.app
+LEFT JOIN links l ON l.id = v.link AND l.app = v.app
+LEFT JOIN campaigns c ON c.id = l.campaign;
+
+-- name: windows
+-- For how many hours a visit counts, of each of these websites.
+SELECT id, visit_window_hours FROM apps WHERE id = ANY($1::text[]);
