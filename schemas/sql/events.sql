@@ -18,13 +18,17 @@ RETURNING conversions;
 -- name: concerned
 -- Events whose return may hang on these new events and installs: an event itself and the next one of its install; of an
 -- install every first event after a day's rest, its own and those of the installs from which it may take events or of
--- whose device it is. Those that wait or were decided are always among them.
-WITH told AS (
-    SELECT v.event, v.at, i.id AS install, i.app, i.install_id, i.user_id, i.device_keys
-    FROM event_installs v JOIN installs i ON i.id = v.install WHERE v.event = ANY($1::uuid[])
+-- whose device it is. Those that wait or were decided are always among them. OFFSET 0: each is asked for by itself, by
+-- the indexes, however many there seem to be.
+WITH told AS MATERIALIZED (
+    SELECT v.event, v.at, i.* FROM unnest($1::uuid[]) AS n (id)
+    CROSS JOIN LATERAL (SELECT event, at, install FROM event_installs WHERE event = n.id OFFSET 0) v
+    CROSS JOIN LATERAL (
+        SELECT id AS install, app, install_id, user_id, device_keys FROM installs WHERE id = v.install OFFSET 0) i
 ), fresh AS MATERIALIZED (
-    SELECT id, app, user_id, device_keys FROM installs i
-    WHERE id = ANY($1::uuid[]) AND EXISTS (SELECT FROM events e WHERE e.app = i.app)
+    SELECT i.* FROM unnest($1::uuid[]) AS n (id)
+    CROSS JOIN LATERAL (SELECT id, app, user_id, device_keys FROM installs WHERE id = n.id OFFSET 0) i
+    CROSS JOIN LATERAL (SELECT FROM events e WHERE e.app = i.app ORDER BY e.app, e.event_id LIMIT 1) e
 ), family AS MATERIALIZED (
     SELECT id FROM fresh
     UNION
@@ -32,14 +36,16 @@ WITH told AS (
         SELECT i.id FROM installs i WHERE i.app = f.app AND i.user_id = f.user_id AND i.id < f.id
         ORDER BY i.id DESC LIMIT 1) before
     UNION
-    SELECT i.id FROM fresh f JOIN installs i ON i.device_keys && f.device_keys
-    UNION
     SELECT i.id FROM (
-        SELECT e.device_keys FROM fresh f
-        JOIN events e ON e.app = f.app AND e.user_id = f.user_id AND e.install_id IS NULL
+        SELECT device_keys FROM fresh
         UNION
-        SELECT e.device_keys FROM fresh f JOIN events e ON e.device_keys && f.device_keys AND e.install_id IS NULL
-    ) named JOIN installs i ON i.device_keys && named.device_keys
+        SELECT e.device_keys FROM fresh f CROSS JOIN LATERAL (
+            SELECT device_keys FROM events
+            WHERE app = f.app AND user_id = f.user_id AND install_id IS NULL OFFSET 0) e
+        UNION
+        SELECT e.device_keys FROM fresh f CROSS JOIN LATERAL (
+            SELECT device_keys FROM events WHERE device_keys && f.device_keys AND install_id IS NULL OFFSET 0) e
+    ) named CROSS JOIN LATERAL (SELECT id FROM installs WHERE device_keys && named.device_keys OFFSET 0) i
 )
 SELECT event FROM told
 UNION
@@ -64,17 +70,19 @@ SELECT next.id FROM told t CROSS JOIN LATERAL (
 UNION
 SELECT event FROM (
     SELECT v.event, v.at - lag(v.at) OVER (PARTITION BY v.install ORDER BY v.at, v.event) AS rest
-    FROM family f JOIN event_installs v ON v.install = f.id) theirs
-WHERE rest IS NULL OR rest > interval '1 day' OR EXISTS (SELECT FROM decisions d WHERE d.conversion = theirs.event)
-   OR EXISTS (SELECT FROM waiting w WHERE w.conversion = theirs.event);
+    FROM family f CROSS JOIN LATERAL (
+        SELECT event, at, install FROM event_installs WHERE install = f.id OFFSET 0) v) theirs
+WHERE rest IS NULL OR rest > interval '1 day'
+   OR (SELECT d.conversion FROM decisions d WHERE d.conversion = theirs.event LIMIT 1) IS NOT NULL
+   OR (SELECT w.conversion FROM waiting w WHERE w.conversion = theirs.event) IS NOT NULL;
 
 -- name: returns
 -- Events ($1) with their install, and the last activity before them: an event of the install, the install itself, or
 -- another one of its device. Those that were forgotten, and those of no known install, are missing.
 SELECT e.id, e.app, e.at, e.ids, e.params ->> 'touchline_id' AS touch_id, e.ip, i.ids AS install_ids, i.device,
        i.test OR 'sandbox' = ANY(e.flags) AS test,
-       EXISTS (SELECT FROM waiting w WHERE w.conversion = e.id) AS waits,
-       EXISTS (SELECT FROM decisions d WHERE d.conversion = e.id) AS decided,
+       (SELECT w.conversion FROM waiting w WHERE w.conversion = e.id) IS NOT NULL AS waits,
+       (SELECT d.conversion FROM decisions d WHERE d.conversion = e.id LIMIT 1) IS NOT NULL AS decided,
        greatest(conversion_time(i.installed_at, i.id), (
            SELECT b.at FROM events b
            WHERE b.app = i.app AND b.install_id = i.install_id AND (b.at, b.id) < (e.at, e.id)
@@ -96,8 +104,11 @@ SELECT e.id, e.app, e.at, e.ids, e.params ->> 'touchline_id' AS touch_id, e.ip, 
                WHERE o.id <> i.id AND conversion_time(o.installed_at, o.id) < e.at)
            FROM installs o WHERE o.device_keys && i.device_keys
        )) AS active_at
-FROM event_installs v JOIN events e ON e.id = v.event JOIN installs i ON i.id = v.install
-WHERE v.event = ANY($1::uuid[]) AND NOT 'forgotten' = ANY(e.flags);
+FROM unnest($1::uuid[]) AS n (id)
+CROSS JOIN LATERAL (SELECT event, install FROM event_installs WHERE event = n.id OFFSET 0) v
+CROSS JOIN LATERAL (SELECT * FROM events WHERE id = v.event OFFSET 0) e
+CROSS JOIN LATERAL (SELECT * FROM installs WHERE id = v.install OFFSET 0) i
+WHERE NOT 'forgotten' = ANY(e.flags);
 
 -- name: returns_wait
 -- Returns that nobody knew of yet.

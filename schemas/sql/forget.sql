@@ -220,7 +220,7 @@ WHERE e.id = n.id
 RETURNING e.id;
 
 -- name: wait_no_longer
--- What is blanked is no conversion that an ad may have led to.
+-- Blanked events are not decided any more: their touches may not be blanked yet.
 DELETE FROM waiting WHERE conversion = ANY($1::uuid[]);
 
 -- name: visits_end

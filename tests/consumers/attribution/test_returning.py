@@ -53,6 +53,12 @@ def event(event_id: str, days_ago: float, install_id: str | None = "i", **change
     return msgspec.structs.replace(devices.event(event_id, install_id, **values | changes), id=new_id(at_us))
 
 
+def tied(event_id: str, number: int) -> Event:
+    """One of several of the same time, with an id of this number."""
+    one = event(event_id, 5)
+    return msgspec.structs.replace(one, id=f"{one.id[:18]}-8000-{number:012x}")
+
+
 async def decide_all(pool: asyncpg.Pool) -> None:
     decider = Decider(pool, ends_at({}), Meters())
     while await decider.step():
@@ -93,7 +99,7 @@ async def test_nobody_brought_a_user_who_came_by_themselves(pool: asyncpg.Pool) 
         ([event("of no known install", 0.5)], {}),
         ([install("i", 90), event("one", 40), event("two", 9.9)], {"one": "organic", "two": "organic"}),
         ([install("i", 90), event("one", 35), event("two", 9.9)], {"one": "organic"}),
-        ([install("i", 90), event("b", 5), event("a", 5)], {"b": "organic"}),
+        ([install("i", 90), tied("b", 1), tied("a", 2)], {"b": "organic"}),
         ([install("i", 90), install("j", 20), event("launch", 5)], {}),
         ([install("i", 90), install("j", 20, OTHER), event("back", 5)], {"back": "organic"}),
         ([install("i", 90, user_id="u"), event("back", 5, None, user_id="u")], {"back": "organic"}),
@@ -132,6 +138,24 @@ async def test_a_click_that_arrives_late_brings_the_user_back_after_all(pool: as
     await put(pool, [click(2)])
     await decide_all(pool)
     assert await returns(pool) == {"back": "identifier 1"}
+
+
+async def test_another_install_of_the_device_that_arrives_late_was_activity(pool: asyncpg.Pool) -> None:
+    await put(pool, [install("i", 90), event("back", 5)])
+    await decide_all(pool)
+    assert await returns(pool) == {"back": "organic"}
+    await put(pool, [install("j", 20)])
+    await decide_all(pool)
+    assert await returns(pool) == {"back": "active"}
+
+
+async def test_an_install_that_arrives_late_takes_its_events_away_from_the_one_before(pool: asyncpg.Pool) -> None:
+    await put(pool, [install("i", 90, user_id="u"), event("users", 20, None, user_id="u"), event("named", 5)])
+    await decide_all(pool)
+    assert await returns(pool) == {"users": "organic"}
+    await put(pool, [install("j", 21, OTHER, user_id="u")])
+    await decide_all(pool)
+    assert await returns(pool) == {"users": "active", "named": "organic"}
 
 
 async def test_any_order_of_arrival_finds_the_same_returns(pool: asyncpg.Pool) -> None:
