@@ -44,7 +44,7 @@ def click(days_ago: float, gaid: str = GAID, **changes: Any) -> Hit:
 def install(install_id: str, days_ago: float, gaid: str = GAID, **changes: Any) -> Install:
     at_us = NOW_US - int(days_ago * DAY_US)
     one = devices.install(install_id, gaid, user_id=None, ip="192.0.2.200")
-    return msgspec.structs.replace(one, id=new_id(at_us), installed_us=at_us, **changes)
+    return msgspec.structs.replace(one, **{"id": new_id(at_us), "installed_us": at_us, **changes})
 
 
 def event(event_id: str, days_ago: float, install_id: str | None = "i", **changes: Any) -> Event:
@@ -140,22 +140,34 @@ async def test_a_click_that_arrives_late_brings_the_user_back_after_all(pool: as
     assert await returns(pool) == {"back": "identifier 1"}
 
 
-async def test_another_install_of_the_device_that_arrives_late_was_activity(pool: asyncpg.Pool) -> None:
+@pytest.mark.parametrize(("received", "installed"), [(20.0, 20.0), (4.8, 5.2)])
+async def test_another_install_of_the_device_that_arrives_late_was_activity(
+    pool: asyncpg.Pool, received: float, installed: float
+) -> None:
     await put(pool, [install("i", 90), event("back", 5)])
     await decide_all(pool)
     assert await returns(pool) == {"back": "organic"}
-    await put(pool, [install("j", 20)])
+    await put(pool, [install("j", received, installed_us=NOW_US - int(installed * DAY_US))])
     await decide_all(pool)
     assert await returns(pool) == {"back": "active"}
 
 
 async def test_an_install_that_arrives_late_takes_its_events_away_from_the_one_before(pool: asyncpg.Pool) -> None:
-    await put(pool, [install("i", 90, user_id="u"), event("users", 20, None, user_id="u"), event("named", 5)])
+    await put(pool, [install("i", 90, user_id="u"), event("users", 6, None, user_id="u"), event("named", 5)])
     await decide_all(pool)
     assert await returns(pool) == {"users": "organic"}
-    await put(pool, [install("j", 21, OTHER, user_id="u")])
+    await put(pool, [install("j", 6.5, OTHER, user_id="u")])
     await decide_all(pool)
     assert await returns(pool) == {"users": "active", "named": "organic"}
+
+
+async def test_it_takes_those_of_the_device_as_well(pool: asyncpg.Pool) -> None:
+    await put(pool, [install("i", 39), event("devices", 10, None, ids={"google_aid": GAID}), event("late named", 4)])
+    await decide_all(pool)
+    assert await returns(pool) == {}
+    await put(pool, [install("j", 36)])
+    await decide_all(pool)
+    assert await returns(pool) == {"late named": "organic"}
 
 
 async def test_any_order_of_arrival_finds_the_same_returns(pool: asyncpg.Pool) -> None:
