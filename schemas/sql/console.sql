@@ -60,7 +60,7 @@ SELECT count(*) FROM log_holes;
 
 -- name: waiting
 -- Conversions without a decision, and the oldest of them.
-SELECT count(*) AS installs, (SELECT conversion FROM waiting ORDER BY conversion LIMIT 1) AS oldest FROM waiting;
+SELECT count(*) AS conversions, (SELECT conversion FROM waiting ORDER BY conversion LIMIT 1) AS oldest FROM waiting;
 
 -- name: touches_between
 -- How many touches have ids from $1 up to $2; counts up to $3.

@@ -33,7 +33,7 @@ ORDER BY d.conversion, d.number DESC
 RETURNS = """
 SELECT DISTINCT ON (d.conversion) e.event_id, d.kind, d.method, d.touch::text, d.link, d.campaign, d.partner,
        d.confidence, d.candidates, d.more, d.tags, d.rules, d.test
-FROM decisions d JOIN events e ON e.id = d.conversion WHERE e.app = $1
+FROM decisions d JOIN events e ON e.id = d.conversion WHERE e.app = $1 OR $1 IS NULL
 ORDER BY d.conversion, d.number DESC
 """
 UNSETTLED = """
@@ -67,7 +67,7 @@ async def decisions(pool: asyncpg.Pool, app: str | None = None) -> dict[str, Any
     return found
 
 
-async def returns(pool: asyncpg.Pool, app: str) -> dict[str, Any]:
+async def returns(pool: asyncpg.Pool, app: str | None = None) -> dict[str, Any]:
     """event_id → everything that its last decision says, but for those that turned out to be no return."""
     found = {row["event_id"]: dict(row) for row in await pool.fetch(RETURNS, app) if row["method"] != "active"}
     for one in found.values():

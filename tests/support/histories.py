@@ -128,8 +128,8 @@ class Teller:
             self._hits.append(self._again() if again else self._touch(dice.choice(later + times)))
         installs = [self._install(number, at_us) for number, at_us in enumerate(times)]
         events = [self._event(number, at_us, installs) for number, at_us in enumerate(later)]
-        self._hits += [self._before(one, dice.choice(installs)) for one in events if dice.random() < 0.6]
-        own = dice.choice(OTHER_RULES) if dice.random() < 0.6 else None
+        self._hits += [self._before(one, dice.choice(installs)) for one in events if dice.random() < 0.7]
+        own = dice.choice(OTHER_RULES) if dice.random() < 0.7 else None
         self._hits.sort(key=_by_id)
         installs.sort(key=_by_id)
         events.sort(key=_by_id)
@@ -236,8 +236,6 @@ class Teller:
         """Of an install, a user, a device, or of an install that nobody knows."""
         dice = self._dice
         of = dice.choice(installs)
-        named = dice.choice([hit for hit in self._hits if hit.mode == "redirect"] or [None])
-        said = {"touchline_id": named.id} if named and dice.random() < 0.2 else {}
         how = dice.random()
         return Event(
             v=1,
@@ -249,15 +247,14 @@ class Teller:
             install_id=(of.install_id if dice.random() < 0.95 else "nobody's") if how < 0.6 else None,
             user_id=of.user_id if dice.random() < 0.7 else None,
             ids=of.ids if dice.random() < 0.7 else {},
-            params={name: msgspec.Raw(msgspec.json.encode(value)) for name, value in said.items()},
             ip=dice.choice(PLACES)[0] if dice.random() < 0.7 else None,
         )
 
     def _before(self, event: Event, install: Install) -> Hit:
-        """A click that may have brought the user of the install back."""
+        """A click that may have brought the user of the install back; some apps are told by their link."""
         dice = self._dice
         at_us = event.occurred_us - dice.choice((30, 3600, 90_000)) * SECOND
-        return Hit(
+        hit = Hit(
             v=1,
             id=self._id(self._received(at_us)),
             kind="click",
@@ -270,6 +267,9 @@ class Teller:
             query="&".join(f"{name}={value}" for name, value in install.ids.items() if dice.random() < 0.7),
             headers={"accept-language": "de-DE"},
         )
+        if dice.random() < 0.4:
+            event.params = {"touchline_id": msgspec.Raw(msgspec.json.encode(hit.id))}
+        return hit
 
     def _referrer(self, at_us: int) -> Referrer | None:
         dice = self._dice
