@@ -139,8 +139,8 @@ AND NOT EXISTS (SELECT FROM waiting w WHERE w.conversion = e.id)
 ORDER BY e.id LIMIT $1 FOR UPDATE OF e SKIP LOCKED;
 
 -- name: visits
--- All visits of these visitors ($1 numbers them) up to a time, with the touch that each names when it is of the
--- visitor's own website, and the owners of the link that it names, likewise.
+-- All visits of these visitors ($1 numbers them), each with the touch that it names, when this is of the website itself,
+-- and with the owners of the link that it names, likewise.
 SELECT p.number, v.id, conversion_time(v.occurred_at, v.id) AS at, v.touch AS named, t.id AS touch, t.kind, t.link,
        t.campaign, t.partner, t.touched_at, t.click_id, t.external_click_id,
        l.id AS own_link, l.campaign AS own_campaign, c.partner AS own_partner
