@@ -207,19 +207,29 @@ class _Erasure:
                 *(*columns(names.visitors), names.forms()),
             )
             for page in cut(rows):
-                values = [self._blanked_event(row) for row in page]
-                await self._pages.count("events", self._sql["blank_events"], *map(list, zip(*values, strict=True)))
+                async with self._connection.transaction():
+                    await self._blank_event_page(page)
+
+    async def _blank_event_page(self, page: Sequence[asyncpg.Record]) -> None:
+        """Within a transaction. Rows first: a decision that is being made about one of them ends before."""
+        values = [self._blanked_event(row) for row in page]
+        await self._pages.count("events", self._sql["blank_events"], *map(list, zip(*values, strict=True)))
+        ids = [row["id"] for row in page]
+        await self._pages.stage(self._sql["wait_no_longer"], ids)
+        await self._blank_decided(ids, [row["id"] for row in page if not self._of_others_install(row)])
 
     def _blanked_event(self, row: asyncpg.Record) -> tuple[object, ...]:
         """Money stays with the install, or visitor, also with one that is not the device's."""
-        install_is_others = row["install_stands"] and (row["app"], row["install_id"]) not in self._names.installs
         visitor_is_others = row["visitor_stands"] and (row["app"], row[VISITOR]) not in self._names.visitors
         return (
             row["id"],
             self._pages.hidden(row, "event_id"),
-            row["install_id"] if install_is_others else self._pages.hidden(row, "install_id"),
+            row["install_id"] if self._of_others_install(row) else self._pages.hidden(row, "install_id"),
             row[VISITOR] if visitor_is_others else self._pages.hidden(row, VISITOR),
         )
+
+    def _of_others_install(self, row: asyncpg.Record) -> bool:
+        return bool(row["install_stands"] and (row["app"], row["install_id"]) not in self._names.installs)
 
     async def _blank_rejects(self) -> None:
         after: tuple[object, object] = ("", FIRST_ID)
@@ -268,15 +278,20 @@ class _Erasure:
                 await self._blank_installs([row["id"] for row in ids])
             self._pages.progress("installs", len(ids))
 
-    async def _blank_installs(self, ids: Sequence[object]) -> None:
-        """Within a transaction. The touch that certainly caused an install is the device's as well."""
-        rows = await self._pages.fetch(self._sql["installs"], ids)
-        winners = await self._pages.fetch(self._sql["touches_of_ids"], ids)
+    async def _blank_decided(self, ids: Sequence[object], of_device: Sequence[object]) -> None:
+        """Within a transaction: decisions about these conversions. The touches that certainly caused those of the
+        device are the device's as well."""
+        winners = await self._pages.fetch(self._sql["touches_of_ids"], of_device)
         await self._keep({touch_id_key(str(row["id"])) for row in winners})
         await self._blank_touches(winners)
         await self._pages.count("decisions", self._sql["blank_decisions"], ids)
         await self._pages.count("conversion_keys", self._sql["delete_keys"], ids)
         await self._connection.execute(self._sql["delete_marks"], ids)
+
+    async def _blank_installs(self, ids: Sequence[object]) -> None:
+        """Within a transaction."""
+        rows = await self._pages.fetch(self._sql["installs"], ids)
+        await self._blank_decided(ids, ids)
         hidden = [self._pages.hidden(row, "install_id") for row in rows]
         named = ([row["id"] for row in rows], hidden)
         await self._pages.stage(self._sql["make_way"], *named)

@@ -8,12 +8,14 @@ import typer
 from rich.console import Console
 
 from console.credited import credited
-from console.explanation import facts
+from console.explanation import facts, facts_of_return
 from console.remarks import duration
 from process.terminal import Json, facts_lines, page, print_json, safe, table, with_postgres
 from schemas.errors import TouchlineError
 from schemas.reasons import SENTENCES, WON
 from schemas.sql import load
+
+RETURNS_SHOWN_MAX = 20
 
 
 def explain(
@@ -25,13 +27,19 @@ def explain(
 
     A touch wins by the most certain method that found one, and within it the latest; one that is not valid, or a
     fingerprint that is not sure enough, makes room for the next. Organic means that none counts. An install is
-    decided once every touch received before it is stored; until then the decision is null.
+    decided once every touch received before it is stored; until then the decision is null. Re-engagements, returns of
+    the user after a time away, are decided likewise; the install keeps its own attribution.
     """
 
     async def work(connection: asyncpg.Connection) -> dict[str, Any]:
         rows = await connection.fetch(load("console")["explained"], install_id, app)
         one = _the_one(rows, install_id, app)
-        return {**facts(one), **await credited(connection, one["id"])}
+        returns = await connection.fetch(load("console")["reengagements"], one["id"], RETURNS_SHOWN_MAX)
+        return {
+            **facts(one),
+            **await credited(connection, one["id"]),
+            "reengagements": [facts_of_return(row) for row in returns],
+        }
 
     found = with_postgres(work)
     if json:
@@ -66,9 +74,18 @@ def _print(out: Console, found: dict[str, Any]) -> None:
         lines += [("earlier", _earlier(found["earlier"]))] if found["earlier"] else []
     lines += [("note", note) for note in _notes(found)]
     out.print(facts_lines(lines))
+    _print_touches(out, found, "the install")
+    for one in found["reengagements"]:
+        test = ", a test" if one["test"] else ""
+        out.print(f"\nRe-engagement by {safe(one['name'])} on {_time(one['at'])}{test}:")
+        out.print(safe(one["sentence"]), style="bold")
+        _print_touches(out, one, "the event")
+
+
+def _print_touches(out: Console, found: dict[str, Any], conversion: str) -> None:
     if not found["candidates"]:
         return
-    out.print("\nTouches that were looked at, by how long before the install they happened:\n")
+    out.print(f"\nTouches that were looked at, by how long before {conversion} they happened:\n")
     rows = [row for one in found["candidates"] for row in _rows(one)]
     out.print(table(("before", "touch", "link", "click id", "method", "sure", "verdict", "why"), rows))
     for reason, count in found["more"].items():

@@ -1,4 +1,4 @@
-"""A decision in words: which touch caused an install, which did not, and why. Pure."""
+"""A decision in words: which touch caused an install, or a return, which did not, and why. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -51,6 +51,28 @@ def facts(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "sentence": headline(found)}
 
 
+def facts_of_return(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a return to the app, from its row; `decision` is None while it waits."""
+    found = {
+        "event_id": row["event_id"],
+        "name": row["name"],
+        "at": row["at"],
+        "decision": _decision(row) if row["method"] is not None else None,
+        "candidates": [_candidate(one) for one in orjson.loads(row["candidates"] or "[]")],
+        "more": orjson.loads(row["more"] or "{}"),
+        "campaign": row["campaign"],
+        "partner": row["partner"],
+        "tags": list(row["tags"] or []),
+        "test": bool(row["test"]),
+        "rules": row["rules"],
+        "decided_at": row["decided_at"],
+        "decisions": row["number"] or 0,
+        "decided_again_soon": row["method"] is not None and row["marked"],
+        "touches_read": bool(row["touches_read"]),
+    }
+    return {**found, "sentence": _return_headline(found)}
+
+
 def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
     confidence = row["confidence"]
     touch_id = str(row["touch"]) if row["touch"] is not None else None
@@ -90,13 +112,26 @@ def headline(found: Mapping[str, Any]) -> str:
     if decision["method"] == "reinstall":
         return _reinstalled(found)
     if decision["touch_id"] is None:
-        return _organic(candidates, found["more"])
+        return f"Organic: {_none(candidates, found['more'])}, so no partner brought this install."
+    return f"Attributed to {_touch(found, 'the install')}."
+
+
+def _return_headline(found: Mapping[str, Any]) -> str:
+    if found["decision"] is None:
+        return _waiting(found["touches_read"])
+    if found["decision"]["touch_id"] is None:
+        return f"The user came back by themselves: {_none(found['candidates'], found['more'])}."
+    return f"The user was brought back by {_touch(found, 'the event')}."
+
+
+def _touch(found: Mapping[str, Any], conversion: str) -> str:
+    decision, candidates = found["decision"], found["candidates"]
     winner = next((one for one in candidates if one["verdict"] != LOST), None)
     name = decision["click_id"]
     which = f"{decision['touch_kind']} {name}" if name else f"{_article(decision['touch_kind'])} without a click id"
-    when = f", {_before(winner['age_seconds'])}" if winner and winner["age_seconds"] is not None else ""
+    when = f", {_before(winner['age_seconds'], conversion)}" if winner and winner["age_seconds"] is not None else ""
     sure = _certainty(decision["confidence"])
-    return f"Attributed to {which} of {_link(found)} by {decision['method']}{when}{sure}."
+    return f"{which} of {_link(found)} by {decision['method']}{when}{sure}"
 
 
 def _link(found: Mapping[str, Any]) -> str:
@@ -117,26 +152,22 @@ def _reinstalled(found: Mapping[str, Any]) -> str:
     return f"The device had the app before ({which}): a reinstall, its first attribution stands."
 
 
-def _organic(candidates: list[dict[str, Any]], more: Mapping[str, int]) -> str:
+def _none(candidates: list[dict[str, Any]], more: Mapping[str, int]) -> str:
     count = len(candidates) + sum(more.values())
     unsure = [one["confidence"] for one in candidates if one["reason"] == "unsure" and one["confidence"] is not None]
     if unsure:
-        found = f"the best fingerprint is sure by {max(unsure):.0%} only, which is less than the rules ask for"
-    elif not count:
-        found = "no click or impression of this device was found"
-    elif count == 1:
-        found = "one touch was found and does not count"
-    else:
-        found = f"{count} touches were found and none counts"
-    return f"Organic: {found}, so no partner brought this install."
+        return f"the best fingerprint is sure by {max(unsure):.0%} only, which is less than the rules ask for"
+    if not count:
+        return "no click or impression of this device was found"
+    return "one touch was found and does not count" if count == 1 else f"{count} touches were found and none counts"
 
 
 def _article(kind: str) -> str:
     return f"an {kind}" if kind == "impression" else f"a {kind}"
 
 
-def _before(age_s: int) -> str:
-    return f"{duration(age_s)} before the install" if age_s else "in the same second as the install"
+def _before(age_s: int, conversion: str) -> str:
+    return f"{duration(age_s)} before {conversion}" if age_s else f"in the same second as {conversion}"
 
 
 def _certainty(confidence: float | None) -> str:

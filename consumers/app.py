@@ -34,6 +34,8 @@ from schemas.topics import HITS, READS, Consumer, Topic
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_S = 600.0
+CONNECTIONS_MAX = 8
+"""Opened when they are needed: decisions are made on several side by side."""
 NEW_OBJECTS_MAX = 50_000
 """Between two collections: rows are no cycles, and looking for some among them costs a tenth of the work."""
 
@@ -56,7 +58,7 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
     """Consume until `stop`."""
     collect_seldom()
     meters = Meters()
-    pool = await open_pool(settings)
+    pool = await open_pool(settings, size=CONNECTIONS_MAX)
     positions = PostgresPositions(pool, consumer, meters)
     source = make_source(settings, READS[consumer], consumer, positions)
     sources = [source]

@@ -40,6 +40,11 @@ def touch_id_key(touch_id: str) -> int:
     return int(touch_id.replace("-", "")[17:], 16)
 
 
+def visitor_key(app: str, visitor_id: str) -> int:
+    """Key of a website's visitor: by it a visit that is stored later finds the events that it may have brought."""
+    return _key(_begun(app, "visitor"), visitor_id)
+
+
 def print_key(app: str, touch: TouchKind, os: str, network: Network | str) -> int:
     """Key of a fingerprint: operating system family and a network of `print_networks`' precisions, or its text."""
     return _key(_begun(app, touch, "print", os), network if isinstance(network, str) else network.text)

@@ -44,8 +44,8 @@ REPEATED = Metric("touchline_repeated", "counter", "Records that stood in Postgr
 REJECTED = Metric("touchline_rejected", "counter", "Records kept as rejects.", ("consumer", "reason"))
 RACES_LOST = Metric("touchline_races_lost", "counter", "Batches that another member stored first.", ("consumer",))
 HOLES = Metric("touchline_holes", "counter", "Holes found in the log: an alarm.", ("consumer",))
-DECISIONS = Metric("touchline_decisions", "counter", "Installs decided, by method.", ("method",))
-WAITING = Metric("touchline_waiting_conversions", "gauge", "Installs that wait for their barrier.")
+DECISIONS = Metric("touchline_decisions", "counter", "Conversions decided, by method.", ("method",))
+WAITING = Metric("touchline_waiting_conversions", "gauge", "Conversions that wait for their barrier.")
 COUNTRY_DATABASE = Metric(
     "touchline_country_database",
     "gauge",

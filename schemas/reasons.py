@@ -9,6 +9,8 @@ SENTENCES: dict[str, str] = {
     "less_certain_method": "A more certain method found a touch.",
     "outside_window": "It happened too long before the install for this method.",
     "after_install": "It happened after the install.",
+    "before_activity": "The user was active after it: it cannot have brought them back.",
+    "last_visit": "It is the last tagged visit before the event, or the one with which its session began.",
     "delivered_late": "It was delivered more than 12 hours after it happened.",
     "other_value": "The stored value is another one: only its hash is the same.",
     "too_soon": "It came too soon before the install, and may be a neighbour's: little tells the devices apart.",

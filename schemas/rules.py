@@ -1,5 +1,6 @@
 """The settings of attribution, as data of an app: which methods count which touches, for how long, in which order,
-how sure a fingerprint must be, what is done about touches that are not valid, and when a device's next install counts.
+how sure a fingerprint must be, what is done about touches that are not valid, and when a device's next install, or a
+user's return, counts.
 
 The first rule that finds a touch decides; within a rule the latest touch. Ranges and presets follow the vendors'
 documented defaults.
@@ -16,11 +17,13 @@ from schemas.validity import TESTERS_REPEAT, VERDICTS, Mode, Verdict
 
 Method = Literal["identifier", "referrer", "fingerprint"]
 
-Windows = Mapping[tuple[Method, TouchKind], int]
+Windows = Mapping[tuple[Method | Literal["visit"], TouchKind], int]
 
-DECIDED = (*get_args(Method), "preinstall", "reinstall", "organic")
-"""What a decision may say: a method, the label of a pre-installed app, that the device had the app before, or that
-nobody brought the install."""
+OF_INSTALLS = (*get_args(Method), "preinstall", "reinstall", "organic")
+"""Methods of decisions about installs."""
+DECIDED = (*OF_INSTALLS, "visit", "active")
+"""What a decision may say: a method, the visit of a website, the label of a pre-installed app, that the device had the
+app before, that the user was active and it is no return, or that nobody brought the conversion."""
 
 HOURS: dict[Method, tuple[int, int]] = {"identifier": (24, 720), "referrer": (24, 720), "fingerprint": (1, 168)}
 """The shortest and the longest window: 1 to 30 days, of fingerprints 1 hour to 7 days."""
@@ -39,6 +42,10 @@ nobody."""
 
 REATTRIBUTION_DAYS = 180
 """A device that installs an app again is attributed anew when so many days have passed (AppMetrica)."""
+
+
+REENGAGEMENT_DAYS = 30
+"""A user who was inactive for longer has returned (MyTracker)."""
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,11 +72,19 @@ class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """Modes that differ from the default."""
     reattribution_days: int = REATTRIBUTION_DAYS
     """A device's next install is attributed anew after so many days, before it is a reinstall; 0: every one."""
+    reengagement_days: int = REENGAGEMENT_DAYS
+    """An event after more than so many days without activity is a re-engagement; 0: none is."""
 
     @property
     def window_ms_max(self) -> int:
         """The longest window, milliseconds."""
         return max(rule.window_ms for rule in self.rules)
+
+    @property
+    def of_clicks(self) -> "RuleSet":
+        """The same without views: nobody returns because of one."""
+        clicks = tuple(rule for rule in self.rules if rule.touch_kind == "click")
+        return msgspec.structs.replace(self, rules=clicks)
 
     @property
     def windows_us(self) -> Windows:
@@ -89,22 +104,29 @@ class Named(msgspec.Struct, frozen=True):
     rules: RuleSet
 
 
-def _preset(order: Sequence[Method], click_days: int, print_hours: int, view_prints: int | None) -> RuleSet:
+def _preset(
+    order: Sequence[Method],
+    click_days: int,
+    print_hours: int,
+    view_prints: int | None,
+    reengagement_days: int = REENGAGEMENT_DAYS,
+) -> RuleSet:
     """Clicks in this order, then views: of identifiers 24 h, of fingerprints these hours, or off."""
     hours: dict[Method, int] = {"identifier": click_days * 24, "referrer": click_days * 24, "fingerprint": print_hours}
     clicks = tuple(Rule(method, "click", hours[method]) for method in order)
     views = (Rule("identifier", "impression", 24),)
     prints = (Rule("fingerprint", "impression", view_prints),) if view_prints is not None else ()
-    return RuleSet(rules=clicks + views + prints)
+    return RuleSet(rules=clicks + views + prints, reengagement_days=reengagement_days)
 
 
 PRESETS: dict[str, RuleSet] = {
     "touchline": _preset(("identifier", "referrer", "fingerprint"), 7, 24, None),
     "appmetrica": _preset(("identifier", "referrer", "fingerprint"), 10, 24, 24),
     "mytracker": _preset(("referrer", "identifier", "fingerprint"), 10, 24, 24),
-    "adjust": _preset(("identifier", "referrer", "fingerprint"), 7, 6, None),
+    "adjust": _preset(("identifier", "referrer", "fingerprint"), 7, 6, None, reengagement_days=7),
 }
-"""AppMetrica: 10 days, views by every method. MyTracker: the store's referrer first. Adjust: 7 days, 6 h, 24 h."""
+"""AppMetrica: 10 days, views by every method. MyTracker: the store's referrer first. Adjust: 7 days, 6 h, 24 h, and a
+return after 7 days of inactivity; the others 30."""
 
 DEFAULT = Named("default-1", PRESETS["touchline"])
 """Of every app that has no rules of its own."""
@@ -124,7 +146,8 @@ def stored_rules(text: str | bytes) -> RuleSet:
 
 def parse_rules(text: str | bytes) -> RuleSet:
     """A JSON object: {"rules": [{"method", "touch_kind", "window_hours"}, …], and what else differs from the default:
-    "confidence_min", "validity": {verdict: mode}, "reattribution_days"}. Raises ConfigError, which names the field."""
+    "confidence_min", "validity": {verdict: mode}, "reattribution_days", "reengagement_days"}. Raises ConfigError, which
+    names the field."""
     try:
         rules = _rules.decode(text)
     except msgspec.DecodeError as error:
@@ -151,5 +174,6 @@ def check(them: RuleSet) -> None:
         seen.add((rule.method, rule.touch_kind))
     if not 0 <= them.confidence_min <= 1:
         raise ConfigError(f"confidence_min is {them.confidence_min}; it takes 0 to 1")
-    if not 0 <= them.reattribution_days <= 3650:
-        raise ConfigError(f"reattribution_days is {them.reattribution_days}; it takes 0 to 3650")
+    for name in ("reattribution_days", "reengagement_days"):
+        if not 0 <= (days := getattr(them, name)) <= 3650:
+            raise ConfigError(f"{name} is {days}; it takes 0 to 3650")

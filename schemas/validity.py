@@ -17,6 +17,10 @@ Mode = Literal["off", "tag", "reject"]
 TESTERS_REPEAT: Final[frozenset[Verdict]] = frozenset({"duplicate", "repeat"})
 """Testers click the same link again and again: these verdicts are found for test installs, and never reject."""
 
+OF_INSTALLS: Final[frozenset[Verdict]] = frozenset({"flooding", "delays", "injection"})
+"""They compare with downloads and installs: nothing is wrong with a link that brings users back and no installs, or a
+click that opens the app within a second."""
+
 FINDINGS: Final[tuple[Finding, ...]] = get_args(Finding)
 """In the order in which a touch keeps them."""
 

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 import uvloop
 
-from consumers.app import collect_seldom
+from consumers.app import CONNECTIONS_MAX, collect_seldom
 from consumers.attribution.decider import Decider
 from consumers.sources import Partition
 from process.metrics import Meters
@@ -78,7 +78,7 @@ async def decide_ready(pool: asyncpg.Pool) -> Timing:
 
 
 async def _main() -> Timing:
-    pool = await open_pool(Settings.read(os.environ))
+    pool = await open_pool(Settings.read(os.environ), size=CONNECTIONS_MAX)
     collect_seldom()
     try:
         async with pool.acquire() as connection:  # connecting is no part of deciding

@@ -71,7 +71,7 @@ async def _ask(connection: asyncpg.Connection, address: str, version: str) -> Da
         version=version,
         positions=positions,
         holes=await connection.fetchval(sql["holes"]),
-        waiting={"installs": waiting["installs"], "oldest_seconds": oldest_s},
+        waiting={"conversions": waiting["conversions"], "oldest_seconds": oldest_s},
         touches_per_second=round(touches / RATE_WINDOW_S, 2),
     )
 

@@ -43,9 +43,9 @@ def _summary(facts: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("countries", f"{country['source']} of {country['date']}" if country else "not known: touches does not say"),
     ]
     if postgres["why"] is None:
-        age = f", the oldest since {duration(int(waiting['oldest_seconds']))}" if waiting["installs"] else ""
+        age = f", the oldest since {duration(int(waiting['oldest_seconds']))}" if waiting["conversions"] else ""
         lines.insert(3, ("rate", f"{facts['touches_per_second']:g} touches a second in the last minute"))
-        lines.insert(4, ("waiting", f"{waiting['installs']} installs without a decision{age}"))
+        lines.insert(4, ("waiting", f"{waiting['conversions']} conversions without a decision{age}"))
     return lines
 
 

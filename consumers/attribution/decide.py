@@ -61,11 +61,16 @@ class Standing(NamedTuple):
 
 
 def decide(
-    conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet = DEFAULT.rules, facts: Facts = NOTHING
+    conversion: Conversion,
+    candidates: Sequence[Candidate],
+    rules: RuleSet = DEFAULT.rules,
+    facts: Facts = NOTHING,
+    falls: Sequence[str | None] | None = None,
 ) -> Decision:
     """A pre-install label wins, then the device's earlier install, unless this one is a test; else the first rule that
-    a standing candidate meets, by its latest (touched, id)."""
-    looked_at = _by_themselves(conversion, candidates, rules, facts)
+    a standing candidate meets, by its latest (touched, id). `falls`: what `why_they_fall` says, when it is known."""
+    reasons = why_they_fall(conversion, candidates, rules) if falls is None else falls
+    looked_at = _by_themselves(conversion, list(zip(candidates, reasons, strict=True)), rules, facts)
     earlier, earlier_us = facts.earlier or (None, 0)
     label, winner = conversion.label, None
     if label is not None:
@@ -91,23 +96,22 @@ def decide(
     )
 
 
-def contenders(conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet) -> list[Candidate]:
-    """Those that can have caused the install: only of these the rest of the record is asked."""
+def why_they_fall(conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet) -> list[str | None]:
+    """Why each cannot have caused the conversion; None of those that can: only of these the rest of the record is
+    asked."""
     windows_us = rules.windows_us
-    return [one for one in candidates if why_it_falls(conversion, one, windows_us) is None]
+    return [why_it_falls(conversion, one, windows_us) for one in candidates]
 
 
 def _by_themselves(
-    conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet, facts: Facts
+    conversion: Conversion, candidates: Sequence[tuple[Candidate, str | None]], rules: RuleSet, facts: Facts
 ) -> list[Standing]:
     """Falls by itself, by a verdict, or as a fingerprint that is not sure enough."""
-    windows_us = rules.windows_us
     looked_at: list[Standing] = []
-    for one in candidates:
-        falls = why_it_falls(conversion, one, windows_us)
+    for one, falls in candidates:
         found = verdicts(conversion, one, facts, rules) if falls is None else {}
         looked_at.append(Standing(one, falls or rejecting(found, rules, test=facts.test), found, None))
-    prints = [one for one in candidates if one.method == "fingerprint"]
+    prints = [one for one, _ in candidates if one.method == "fingerprint"]
     standing = [one.candidate for one in looked_at if one.falls is None and one.candidate.method == "fingerprint"]
     if not standing:
         return looked_at

@@ -1,4 +1,4 @@
-"""Decides installs once the touches before them are stored, without comparing clocks.
+"""Decides conversions once the touches before them are stored, without comparing clocks.
 
 1. an install and its keys are committed with its position (the handler);
 2. then the ends of the hits' log are read: its barrier;
@@ -6,6 +6,8 @@
 4. the keys of every stored batch of touches are looked for among the decided installs, once the batch is committed:
    those that it concerns, or with a touch whose verdict it changes, are marked;
 5. marked installs are decided again; what changed is a decision with a higher number.
+
+Events that bring a user back (`returning`) and those of websites (`visited`) go the same way.
 
 Deciding and marking exclude each other (an advisory lock). Else a batch could be committed after a decision has read
 its candidates, and be looked at before that decision's keys are there: nobody would notice the touch.
@@ -15,13 +17,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar, cast
 
 import asyncpg
 import msgspec
 from aiokafka.errors import KafkaError
 
+from consumers.attribution import deciding_events
 from consumers.attribution.days import publish_before
 from consumers.attribution.deciding import decided, keep
+from consumers.attribution.returning import look
 from consumers.sources import Partition
 from process.life import sleep_unless
 from process.metrics import Meters
@@ -33,12 +38,14 @@ from schemas.rules import AGAIN_WITHIN_US
 from schemas.sql import load
 
 log = logging.getLogger(__name__)
+A = TypeVar("A")
 
 POLL_S = 0.05
 TIDY_EVERY_S = 600.0
 BARRIER_INSTALLS_MAX = 5000
 DECIDED_AT_ONCE = 500
-PAGES_AT_ONCE = 3
+PAGES_AT_ONCE = 4
+PAGES_IN_TURN = 4
 BATCHES_AT_ONCE = 20
 
 
@@ -74,10 +81,14 @@ class Decider:
         await self._tidy_now_and_then()
         raised = await self.raise_barrier()
         passed = await self.pass_barriers()
-        first = await self.decide_ready()
+        first, looked = await _together(self.decide_ready(), self._in_transaction(look))
+        events = await self._in_transaction(deciding_events.decide_ready)
+        for method, count in events.items():
+            self._decisions.labels(method).inc(count)
         marked = await self._mark()
         again = await self._decide_again()
-        return raised or passed or first > 0 or marked or again > 0
+        events_again = await self._in_transaction(deciding_events.decide_again)
+        return any((raised, passed, first, looked, events, marked, again, events_again))
 
     async def _renew_barriers(self) -> bool:
         """Barriers left by an earlier process may speak of a log that nobody reads any more."""
@@ -111,14 +122,18 @@ class Decider:
         return passed
 
     async def decide_ready(self) -> int:
-        """Installs decided for the first time: pages at once, so that some are computed while Postgres reads for
+        """Installs decided for the first time: pages side by side, so that some are computed while Postgres reads for
         others."""
-        pages = await asyncio.gather(*(self._decide_page() for _ in range(PAGES_AT_ONCE)), return_exceptions=True)
+        return sum(await _together(*(self._decide_pages() for _ in range(PAGES_AT_ONCE))))
+
+    async def _decide_pages(self) -> int:
+        """A few, one after the other."""
         count = 0
-        for page in pages:
-            if isinstance(page, BaseException):
-                raise page
-            count += page
+        for _ in range(PAGES_IN_TURN):
+            found = await self._decide_page()
+            count += found
+            if not found:
+                break
         return count
 
     async def _decide_page(self) -> int:
@@ -154,6 +169,10 @@ class Decider:
                 await keep(connection, await decided(connection, rows))
         return len(rows)
 
+    async def _in_transaction(self, work: Callable[[asyncpg.Connection], Awaitable[A]]) -> A:
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await work(connection)
+
     async def _tidy_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._tidied_at > TIDY_EVERY_S:
@@ -162,6 +181,15 @@ class Decider:
             await self._pool.execute(load("conversions")["too_late"], too_old)
             self._tidied_at = now
             self._waiting.set(await self._pool.fetchval(load("conversions")["waiting"]))
+
+
+async def _together(*works: Awaitable[A]) -> list[A]:
+    """All of them, to their end also when one fails."""
+    found = await asyncio.gather(*works, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise one
+    return cast(list[A], found)
 
 
 def _of_one_day(rows: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:

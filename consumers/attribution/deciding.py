@@ -8,8 +8,9 @@ import asyncpg
 import msgspec
 
 from consumers.attribution.candidates import EPOCH, PER_KEY_FIRST, PER_KEY_MAX, read_candidates, timestamp
-from consumers.attribution.decide import Decision, Judged, contenders, decide
+from consumers.attribution.decide import Decision, Judged, decide, why_they_fall
 from consumers.attribution.facts import Candidate, Conversion, Label, conversion
+from consumers.attribution.probes import looked_for
 from consumers.attribution.record import read_facts
 from schemas.events import Device, Install, Referrer
 from schemas.ids import received_us
@@ -38,8 +39,15 @@ async def decided(
     """The decisions about stored installs by these rules, else by those in force when each was received, or by those
     that it was decided by before (`decided_by`)."""
     conversions = [_conversion(row) for row in rows]
-    rules = rules or await _rules_of(connection, conversions, rows)
+    rules = rules or await rules_of(connection, conversions, [row.get("decided_by") for row in rows])
     conversions = await _labelled(connection, conversions, [row["preinstall_link"] for row in rows])
+    return await decided_by(connection, conversions, rules)
+
+
+async def decided_by(
+    connection: asyncpg.Connection, conversions: Sequence[Conversion], rules: Sequence[Named]
+) -> list[Decided]:
+    """The decisions about conversions by these rules."""
     sets = [one.rules for one in rules]
     candidates, full = await read_candidates(connection, conversions, sets, per_key=PER_KEY_FIRST)
     found = await _decide(connection, conversions, candidates, rules)
@@ -52,12 +60,19 @@ async def decided(
 
 
 async def keep(connection: asyncpg.Connection, found: Sequence[Decided], *, replayed: bool = False) -> None:
-    """Store the decisions that differ from the standing ones, and what would change them."""
+    """Store the decisions that differ from the standing ones, all about one kind, and what would change them."""
     values = [_values(one) for one in found]
-    await connection.execute(load("conversions")["decide"], *zip(*values, strict=True), replayed)
+    kind = found[0].conversion.kind
+    await connection.execute(load("conversions")["decide"], *zip(*values, strict=True), replayed, kind)
     watched = [(key, one.conversion.id) for one in found for key in _watched(one)]
+    if kind != "install":  # an install's own keys stand since it was stored
+        watched += [(key, one.conversion.id) for one in found for key in _looked_for(one)]
     if watched:
         await connection.execute(load("conversions")["insert_keys"], *joined(watched))
+
+
+def _looked_for(one: Decided) -> Iterable[int]:
+    return looked_for(one.conversion, one.rules.rules.rules)
 
 
 async def _decide(
@@ -66,13 +81,19 @@ async def _decide(
     candidates: Sequence[Sequence[Candidate]],
     rules: Sequence[Named],
 ) -> list[Decided]:
+    falls = [
+        why_they_fall(one, found, its.rules) for one, found, its in zip(conversions, candidates, rules, strict=True)
+    ]
     standing = [
-        contenders(one, found, its.rules) for one, found, its in zip(conversions, candidates, rules, strict=True)
+        [one for one, why in zip(found, theirs, strict=True) if why is None]
+        for found, theirs in zip(candidates, falls, strict=True)
     ]
     facts = await read_facts(connection, conversions, standing)
     return [
-        Decided(one, its, decide(one, found, its.rules, known), stand)
-        for one, found, its, known, stand in zip(conversions, candidates, rules, facts, standing, strict=True)
+        Decided(one, its, decide(one, found, its.rules, known, why), stand)
+        for one, found, its, known, why, stand in zip(
+            conversions, candidates, rules, facts, falls, standing, strict=True
+        )
     ]
 
 
@@ -81,13 +102,14 @@ def _watched(one: Decided) -> Iterable[int]:
     return {key for touch in one.contenders for key in (touch.click_key, touch.print_key) if key is not None}
 
 
-async def _rules_of(
-    connection: asyncpg.Connection, conversions: Sequence[Conversion], rows: Sequence[asyncpg.Record]
+async def rules_of(
+    connection: asyncpg.Connection, conversions: Sequence[Conversion], names: Sequence[str | None]
 ) -> list[Named]:
-    versions = [_version(one.app, row.get("decided_by")) for one, row in zip(conversions, rows, strict=True)]
+    """The rules that have these names; without one, those in force when the conversion was received."""
+    versions = [_version(one.app, name) for one, name in zip(conversions, names, strict=True)]
     found = await connection.fetch(
         load("conversions")["rules"],
-        range(len(rows)),
+        range(len(conversions)),
         [one.app for one in conversions],
         versions,
         [timestamp(one.received_us) for one in conversions],

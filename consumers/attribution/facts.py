@@ -1,7 +1,7 @@
 """What a decision looks at, as plain values: the conversion, the touches, and what is known about them. Pure."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,9 @@ from schemas.rules import Method
 
 CLICK_ID_NAMES = ("touchline_click_id", "appmetrica_click_id", "ym_tracking_id", "adjust_external_click_id")
 """Names under which a Google Play referrer carries the ad network's click id."""
+
+Kind = Literal["install", "re-engagement", "web"]
+"""What an ad may have led to: an install, the return of a user who was away, or an event of a website."""
 
 _params = msgspec.json.Decoder(dict[str, str])
 
@@ -39,7 +42,7 @@ class Play(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """An install as decisions see it."""
+    """An install, or the event of a return, as decisions see it."""
 
     id: str
     app: str
@@ -58,15 +61,18 @@ class Conversion(NamedTuple):
     play: Play = Play()
     label: Label | None = None
     """Of a pre-installed app: it wins over clicks and views."""
+    kind: Kind = "install"
+    active_us: int | None = None
+    """Of a return: the user's last activity before it."""
     test: bool = False
-    """Whether it was a test when it was received."""
+    """Whether it was a test when it was received; of a return, also whether its install was."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A touch that a method found by its key."""
 
     touch_id: str
-    method: Method
+    method: Method | Literal["visit"]
     touch_kind: TouchKind
     app: str
     link: str

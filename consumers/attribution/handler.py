@@ -1,4 +1,5 @@
-"""The attribution consumer's first step: installs and events → rows, installs with what they look for."""
+"""The attribution consumer's first step: installs, events and visits → rows, and what is to be decided because of
+them."""
 
 import re
 from collections.abc import Sequence
@@ -7,10 +8,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from consumers.attribution.facts import Conversion, conversion
-from consumers.attribution.probes import device_keys, searches
+from consumers.attribution.facts import conversion
+from consumers.attribution.probes import device_keys, looked_for
+from consumers.attribution.returning import keep_activity
 from consumers.attribution.testing import tests_among
-from consumers.attribution.visits import insert_visits
+from consumers.attribution.visits import insert_visits, watch_visits
 from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
 from consumers.sources import Record
@@ -22,7 +24,6 @@ from schemas.events import Event, Install, Visit
 from schemas.forgetting import device_keys as stored_keys
 from schemas.identifiers import device_ids
 from schemas.ids import received_us
-from schemas.keys import touch_id_key
 from schemas.sql import joined, load
 
 ID_NAMES: dict[type, str] = {Install: "install_id", Event: "event_id", Visit: "visit_id"}
@@ -60,13 +61,18 @@ class ConversionsHandler:
             found = await connection.fetch(load("conversions")["insert_installs"], *zip(*values, strict=True))
             new |= {str(row["id"]) for row in found}
             await _keep_keys(connection, [one for one in installs if one.id in new])
+            await keep_activity(connection, sorted(new))
         if events:
             values = [_event_values(one) for one in events]
             found = await connection.fetch(load("conversions")["insert_events"], *zip(*values, strict=True))
-            new |= {str(row["id"]) for row in found}
+            ids = {str(row["id"]) for row in found}
+            new |= ids
+            await _let_wait(connection, [one for one in events if one.id in ids])
         visits = [row.value for row in rows if isinstance(row.value, Visit)]
         if visits:
-            new |= await insert_visits(connection, visits, self._countries)
+            ids = await insert_visits(connection, visits, self._countries)
+            new |= ids
+            await watch_visits(connection, [one for one in visits if one.id in ids])
         return Stored(len(new), await _duplicates(connection, rows, new))
 
     def _blanked(self, row: Row) -> Row:
@@ -83,20 +89,24 @@ async def _duplicates(connection: asyncpg.Connection, rows: Sequence[Row], new: 
     return [(row, "duplicate", ID_NAMES[type(row.value)]) for row in others if row.id not in standing]
 
 
+async def _let_wait(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
+    """New events of websites wait to be decided; of those of apps it is looked later whether they do."""
+    found = await connection.fetch(load("events")["websites"], sorted({one.app for one in events}))
+    websites = {row["id"] for row in found}
+    of_webs = [one.id for one in events if one.app in websites]
+    if of_webs:
+        await connection.execute(load("events")["websites_wait"], of_webs)
+    await keep_activity(connection, [one.id for one in events if one.app not in websites])
+
+
 async def _keep_keys(connection: asyncpg.Connection, installs: Sequence[Install]) -> None:
     """What new installs look for; and by what a later install of the same device, decided already, is found."""
     facts = [conversion(one, received_us(one.id)) for one in installs]
-    keys = [(key, one.id) for one in facts for key in _looked_for(one)]
+    keys = [(key, one.id) for one in facts for key in looked_for(one)]
     if keys:
         await connection.execute(load("conversions")["insert_keys"], *joined(keys))
     devices = [(one.id, sorted(device_keys(one))) for one in facts]
     await connection.executemany(load("conversions")["new_keys"], [one for one in devices if one[1]])
-
-
-def _looked_for(one: Conversion) -> set[int]:
-    """A touch that the store's referrer names is looked up by its id, and may arrive late like any other."""
-    found = {key for search in searches(one) for key in search.keys}
-    return found | {touch_id_key(touch_id) for touch_id in one.touch_ids}
 
 
 def _device_keys(record: Install | Event) -> str:

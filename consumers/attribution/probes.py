@@ -45,6 +45,12 @@ def searches(facts: Conversion, rules: Sequence[Rule] | None = None) -> list[Sea
     return found
 
 
+def looked_for(facts: Conversion, rules: Sequence[Rule] | None = None) -> set[int]:
+    """By these keys a touch that arrives later finds the conversion, one that it names by its id too."""
+    found = {key for search in searches(facts, rules) for key in search.keys}
+    return found | {keys.touch_id_key(one) for one in facts.touch_ids}
+
+
 def device_keys(facts: Conversion) -> set[int]:
     """Keys that another install of the same device shares."""
     found = _by_identifier(facts, "click")

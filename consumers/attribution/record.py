@@ -106,7 +106,8 @@ async def _earlier_installs(
     connection: asyncpg.Connection, conversions: Sequence[Conversion]
 ) -> dict[int, tuple[str, int]]:
     """Install's number → the device's last install before it, and its time."""
-    asked = [(number, key, one.id) for number, one in enumerate(conversions) for key in sorted(device_keys(one))]
+    installs = [(number, one) for number, one in enumerate(conversions) if one.kind == "install"]
+    asked = [(number, key, one.id) for number, one in installs for key in sorted(device_keys(one))]
     if not asked:
         return {}
     rows = await connection.fetch(load("conversions")["earlier_installs"], *joined(asked))

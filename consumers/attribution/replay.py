@@ -55,6 +55,8 @@ class Difference(msgspec.Struct):
     before: dict[Campaign, Sums] = {}
     after: dict[Campaign, Sums] = {}
     """Of the changed installs only."""
+    events: int = 0
+    """Decided events, re-engagements and those of websites: left as they are."""
     refused: int = 0
     """Installs whose whole window is not stored any more."""
     refused_ids: list[str] = []
@@ -93,6 +95,7 @@ async def replay(connection: asyncpg.Connection, asked: Asked, progress: Callabl
 
 async def _replay(connection: asyncpg.Connection, asked: Asked, progress: Callable[[int], None]) -> Difference:
     found = Difference()
+    found.events = await connection.fetchval(load("replay")["left_alone"], floor_id(asked.since_us), asked.app)
     if asked.renew_days:
         found.days = await _renewed(connection, asked.since_us)
     kept_from_us = await _kept_from(connection)

@@ -95,6 +95,7 @@ def _facts(found: Difference, *, applied: bool) -> dict[str, Any]:
         "changed_with_a_touch_too_late": found.too_late,
         "days_renewed": found.days,
         "waiting": found.waiting,
+        "events_left_alone": found.events,
         "refused": found.refused,
         "refused_installs": found.refused_ids,
         "moves": moves,
@@ -126,6 +127,7 @@ def _print(out: Console, found: Difference, *, applied: bool) -> None:
         "have the same winner and other verdicts on the rest": found.verdicts,
         "of those that differ had a touch that came too late": found.too_late,
         "wait to be decided anyway": found.waiting,
+        "decisions about events, re-engagements and those of websites, are left alone": found.events,
         "refused: their look-back window is not stored any more (--json lists them)": found.refused,
     }
     for what, count in lines.items():

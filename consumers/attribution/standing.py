@@ -1,4 +1,4 @@
-"""Whether a candidate can have caused an install at all, looked at by itself. Pure."""
+"""Whether a candidate can have caused a conversion at all, looked at by itself. Pure."""
 
 from consumers.attribution.facts import Candidate, Conversion
 from consumers.attribution.fingerprint import differs, well_known
@@ -8,7 +8,7 @@ from schemas.rules import CLOCK_SKEW_US, Windows
 
 
 def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) -> str | None:
-    """The first reason why the candidate cannot have caused the install; None when it stands."""
+    """The first reason why the candidate cannot have caused the conversion; None when it stands."""
     window_us = windows_us.get((one.method, one.touch_kind))
     if window_us is None:
         return "method_off"
@@ -23,6 +23,8 @@ def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) ->
         return "after_install"
     if age_us > window_us:
         return "outside_window"
+    if conversion.active_us is not None and one.touched_us < conversion.active_us:
+        return "before_activity"
     return _print_falls(conversion, one) if one.method == "fingerprint" else None
 
 
@@ -31,6 +33,8 @@ def _print_falls(conversion: Conversion, one: Candidate) -> str | None:
     this device, of which the verdict `injection` speaks then."""
     if (why := differs(conversion, one)) is not None:
         return why
+    if conversion.kind != "install":
+        return None  # a link opens an app that is there at once
     return "too_soon" if too_soon(conversion, one) is not None and not well_known(conversion, one) else None
 
 

@@ -12,7 +12,7 @@ from schemas.devices import OTHER
 from schemas.ids import received_us
 from schemas.partitions import DAY_US
 from schemas.rules import RuleSet
-from schemas.validity import FINDINGS, VERDICTS, Finding, Verdict
+from schemas.validity import FINDINGS, OF_INSTALLS, VERDICTS, Finding, Verdict
 
 Figures = Mapping[str, int | str]
 Check = Callable[[Conversion, Candidate, Facts], Figures | None]
@@ -22,6 +22,8 @@ def verdicts(conversion: Conversion, one: Candidate, facts: Facts, rules: RuleSe
     """Every verdict on the touch that this app asks for, with its figures."""
     found: dict[Verdict, Figures] = {}
     for name, check in CHECKS.items():
+        if conversion.kind != "install" and name in OF_INSTALLS:
+            continue
         if rules.mode(name) != "off" and (figures := check(conversion, one, facts)) is not None:
             found[name] = figures
     return found

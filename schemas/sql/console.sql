@@ -12,6 +12,19 @@ LEFT JOIN installs e ON e.id = d.earlier
 WHERE i.install_id = $1 AND ($2::text IS NULL OR i.app = $2)
 ORDER BY i.app LIMIT 20;
 
+-- name: reengagements
+-- The newest $2 returns of the user of an install, with the current decision about each; nulls while it waits.
+SELECT e.event_id, e.name, e.at, b.passed_at IS NOT NULL AS touches_read,
+       EXISTS (SELECT FROM marks m WHERE m.conversion = e.id) AS marked,
+       d.number, d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
+       d.candidates, d.more, d.tags, d.rules, d.decided_at, d.test
+FROM event_installs v JOIN events e ON e.id = v.event
+LEFT JOIN waiting w ON w.conversion = e.id
+LEFT JOIN barriers b ON b.id = w.barrier
+LEFT JOIN LATERAL (SELECT * FROM decisions WHERE conversion = e.id ORDER BY number DESC LIMIT 1) d ON true
+WHERE v.install = $1 AND (w.conversion IS NOT NULL OR d.kind = 're-engagement') AND d.method IS DISTINCT FROM 'active'
+ORDER BY e.at DESC, e.id DESC LIMIT $2;
+
 -- name: newest_touches
 -- The newest $5 touches (of link $3) with ids from $1 up to $2, among the newest $4 of any link:
 -- no index leads from a link to its touches, so the bound is on what is looked through.
@@ -47,7 +60,7 @@ SELECT count(*) FROM log_holes;
 
 -- name: waiting
 -- Conversions without a decision, and the oldest of them.
-SELECT count(*) AS installs, (SELECT conversion FROM waiting ORDER BY conversion LIMIT 1) AS oldest FROM waiting;
+SELECT count(*) AS conversions, (SELECT conversion FROM waiting ORDER BY conversion LIMIT 1) AS oldest FROM waiting;
 
 -- name: touches_between
 -- How many touches have ids from $1 up to $2; counts up to $3.

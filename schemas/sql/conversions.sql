@@ -87,7 +87,8 @@ AND NOT EXISTS (SELECT FROM waiting w WHERE w.barrier = b.id);
 -- Whoever forgets one of them waits until it is decided.
 SELECT * FROM installs WHERE id = ANY(ARRAY(
     SELECT w.conversion FROM waiting w JOIN barriers b ON b.id = w.barrier
-    WHERE b.passed_at IS NOT NULL ORDER BY w.conversion LIMIT $1 FOR UPDATE OF w SKIP LOCKED))
+    WHERE b.passed_at IS NOT NULL AND w.kind = 'install' ORDER BY w.conversion LIMIT $1
+    FOR UPDATE OF w SKIP LOCKED))
 ORDER BY id FOR KEY SHARE SKIP LOCKED;
 
 -- name: waiting
@@ -222,8 +223,9 @@ WITH taken AS (
     INSERT INTO marks (conversion)
     SELECT DISTINCT c.conversion FROM wanted w
     JOIN conversion_keys c ON c.key = w.key AND c.conversion > w.since
-    JOIN installs i ON i.id = c.conversion AND NOT 'forgotten' = ANY(i.flags)
-    WHERE NOT EXISTS (SELECT FROM waiting WHERE waiting.conversion = c.conversion)
+    LEFT JOIN installs i ON i.id = c.conversion
+    WHERE 'forgotten' = ANY(i.flags) IS NOT TRUE
+    AND NOT EXISTS (SELECT FROM waiting WHERE waiting.conversion = c.conversion)
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM marked) AS marked;
@@ -241,9 +243,9 @@ SELECT DISTINCT day FROM published_days WHERE day = ANY($1::date[]);
 SELECT pg_advisory_xact_lock(7406004);
 
 -- name: undecided_before
--- Whether conversions received before $1 are to be decided now.
+-- Whether installs received before $1 are to be decided now.
 SELECT EXISTS (SELECT FROM waiting w JOIN barriers b ON b.id = w.barrier
-               WHERE b.passed_at IS NOT NULL AND w.conversion < $1);
+               WHERE b.passed_at IS NOT NULL AND w.conversion < $1 AND w.kind = 'install');
 
 -- name: publish_day
 -- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
@@ -317,11 +319,11 @@ UPDATE installs SET too_late = true WHERE id IN (SELECT conversion FROM old);
 -- name: decide
 -- Decisions with their candidates. A later decision of a conversion has a higher number; an equal one is none.
 INSERT INTO decisions (conversion, number, method, touch, touch_kind, link, campaign, partner, click_id,
-                       confidence, candidates, more, tags, earlier, rules, test, replayed)
+                       confidence, candidates, more, tags, earlier, rules, test, replayed, kind)
 SELECT d.conversion, coalesce(o.number, 0) + 1,
        d.method, d.touch, d.touch_kind, d.link, d.campaign, d.partner, d.click_id, d.confidence,
        d.candidates::jsonb, d.more::jsonb, coalesce(string_to_array(nullif(d.tags, ''), ','), '{}'), d.earlier,
-       d.rules, d.test, $16
+       d.rules, d.test, $16, $17
 FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::float8[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[],
             $15::boolean[])

@@ -219,6 +219,10 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS n (id, event_id, 
 WHERE e.id = n.id
 RETURNING e.id;
 
+-- name: wait_no_longer
+-- Blanked events are not decided any more: their touches may not be blanked yet.
+DELETE FROM waiting WHERE conversion = ANY($1::uuid[]);
+
 -- name: visits_end
 -- Last id of the page of $2 visits after $1; none: it is the last page.
 SELECT id FROM visits WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;

@@ -16,6 +16,11 @@ LEFT JOIN LATERAL (SELECT * FROM decisions WHERE conversion = i.id ORDER BY numb
 WHERE i.id > $1 AND ($2::text IS NULL OR i.app = $2) AND NOT 'forgotten' = ANY(i.flags)
 ORDER BY i.id LIMIT $3 FOR UPDATE OF i;
 
+-- name: left_alone
+-- How many decided events there are after $1 (of app $2): replay decides installs.
+SELECT count(DISTINCT d.conversion) FROM decisions d JOIN events e ON e.id = d.conversion
+WHERE d.conversion > $1 AND d.kind <> 'install' AND ($2::text IS NULL OR e.app = $2);
+
 -- name: rules_today
 -- The rules that an app has now.
 SELECT version, rules FROM app_rules WHERE app = $1 ORDER BY version DESC LIMIT 1;

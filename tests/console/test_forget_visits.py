@@ -11,6 +11,7 @@ from console.erasing import Asked, forget
 from console.forgetting import read_names
 from consumers.touches.partitions import ensure_partitions, today_utc
 from tests.console.conftest import Console
+from tests.consumers.attribution.test_decider import run
 from tests.support.devices import (
     BROWSER,
     GAID,
@@ -56,6 +57,27 @@ async def test_a_visitor_goes_with_its_clicks_and_events_and_stays_one_visitor(
     joined = "SELECT count(*) FROM visits v JOIN events e ON e.app = v.app AND e.ids ->> 'visitor_id' = v.visitor_id"
     assert await pool.fetchval(joined) == 2
     assert not console.facts("forget", "--id", VISITOR, "--yes")["found"]
+
+
+async def test_what_brought_a_visitor_stays_counted_without_its_click(console: Console, pool: asyncpg.Pool) -> None:
+    click = hit("click_id=hers-click")
+    await put(pool, [click, visit("hers-1", touch_id=click.id), event("hers-e", None, ids={"visitor_id": BROWSER})])
+    await run(pool, {}, 0.5)
+    assert await pool.fetchval("SELECT click_id FROM decisions") == "hers-click"
+    console.facts("forget", "--id", VISITOR, "--yes")
+    assert traces(await everything(pool)) == []
+    assert await pool.fetchval("SELECT count(*) FROM conversion_keys") == 0
+    money = await pool.fetch("SELECT method, touch::text, link, revenue_micros FROM credited_events")
+    assert [tuple(row) for row in money] == [("visit", click.id, "1", 4_990_000)]
+
+
+async def test_an_event_that_waits_is_not_decided_any_more(console: Console, pool: asyncpg.Pool) -> None:
+    click = hit("click_id=hers-click")
+    await put(pool, [click, visit("hers-1", touch_id=click.id), event("hers-e", None, ids={"visitor_id": BROWSER})])
+    console.facts("forget", "--id", VISITOR, "--yes")
+    await run(pool, {}, 0.5)
+    assert await pool.fetchval("SELECT count(*) FROM decisions") == 0
+    assert await pool.fetchval("SELECT count(*) FROM waiting") == 0
 
 
 @pytest.mark.parametrize("name", [f"google_aid:{GAID}", "install_id:hers-i"])

@@ -90,7 +90,7 @@ def test_all_is_well(console: Console, processes: dict[str, Process]) -> None:
     assert facts["postgres"]["version"][:2].isdigit()
     assert [one["role"] for one in facts["processes"] if one["ready"]] == list(ROLES)
     assert facts["touches_per_second"] == pytest.approx(1 / 60, abs=0.01)
-    assert facts["waiting_conversions"] == {"installs": 0, "oldest_seconds": None}
+    assert facts["waiting_conversions"] == {"conversions": 0, "oldest_seconds": None}
     assert facts["country_database"] == {"source": 'Test "db"', "date": "2026-10-27"}
     page = console.run("status").stdout
     assert page.startswith("ready")
@@ -158,11 +158,11 @@ def test_counts_waiting_installs_and_holes_are_told(console: Console) -> None:
     console.sql("INSERT INTO log_holes VALUES ('touches', 'journal:x', 0, 1, 2)")
     facts = console.facts("status", code=1)
     assert facts["counts"] == [{"worker": "w0", "unrecorded": 3, "refused": 1}]
-    assert facts["waiting_conversions"]["installs"] == 1
+    assert facts["waiting_conversions"]["conversions"] == 1
     assert facts["holes"] == 1
     page = console.run("status", code=1).stdout
     assert "3 redirects without a durable hit" in page
-    assert "1 installs without a decision" in page
+    assert "1 conversions without a decision" in page
     assert "ALARM: 1 holes" in page
 
 

@@ -17,7 +17,7 @@ from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, Reve
 from ingest.hits import form_and_link
 from schemas.events import RESERVED_EVENTS, Referrer
 from schemas.identifiers import KINDS
-from schemas.rules import DECIDED
+from schemas.rules import OF_INSTALLS
 from tests.docs.document import (
     ANYWHERE,
     DOCUMENT,
@@ -128,7 +128,7 @@ def test_parameters_bounds_and_reserved_names_are_those_of_the_code() -> None:
         f"`{name}`" in components["schemas"]["Event"]["properties"]["name"]["description"] for name in RESERVED_EVENTS
     )
     methods = components["schemas"]["Attribution"]["properties"]["method"]["enum"]
-    assert methods == [*DECIDED]
+    assert methods == [*OF_INSTALLS]
     bounds = {one["schema"]["maxItems"] for one in every(DOCUMENT, "schema") if "maxItems" in one["schema"]}
     arrays = [one for node in every(DOCUMENT, "schema") for one in node["schema"].get("oneOf", []) if "maxItems" in one]
     assert {one["maxItems"] for one in arrays} | bounds == {ELEMENTS_MAX}

@@ -7,6 +7,7 @@ duplicated, split, stored by two transactions at once, decided in between, and b
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from random import Random
@@ -27,17 +28,18 @@ from consumers.touches.country import open_countries
 from consumers.touches.handler import TouchesHandler
 from process.metrics import Meters
 from schemas.codec import encode
-from schemas.events import Device, Hit, Install, Referrer
+from schemas.events import Device, Event, Hit, Install, Referrer
 from schemas.identifiers import md5
 from schemas.ids import new_id
-from tests.support.attribution import decisions, furnish, nothing_to_read, unsettled
+from tests.support.attribution import decisions, furnish, nothing_to_read, returns, unsettled
 from tests.support.histories import History, history
 from tests.support.mortal import DEATHS, Death, Fuse, mortal_pool, until_done
 from tests.support.postgres import new_database, with_database
 
 HISTORIES = 120
 
-Batch = Sequence[Hit | Install]
+Told = Hit | Install | Event
+Batch = Sequence[Told]
 
 
 class Side:
@@ -51,8 +53,8 @@ class Side:
         self._deciders = [Decider(pool, nothing_to_read, Meters()) for _ in range(2)]
 
     async def store(self, batch: Batch) -> None:
-        """As the consumers do: hits in one transaction, installs in another."""
-        for handler, kind in ((self._touches, Hit), (self._conversions, Install)):
+        """As the consumers do: hits in one transaction, conversions in another."""
+        for handler, kind in ((self._touches, Hit), (self._conversions, Install | Event)):
             lines = [encode(one) for one in batch if isinstance(one, kind)]
             if lines:
                 await until_done(lambda handler=handler, lines=lines: self._store(handler, lines))  # type: ignore[misc]
@@ -100,8 +102,14 @@ async def in_order(side: Side, one: History) -> dict[str, Any]:
     await furnish(side.pool, [one])
     await side.store(one.hits)
     await side.store(one.installs)
+    await side.store(one.events)
     await side.settle()
-    return await decisions(side.pool, one.app)
+    return await both(side, one.app)
+
+
+async def both(side: Side, app: str) -> dict[str, Any]:
+    """The decisions about installs, and those about returns."""
+    return await decisions(side.pool, app) | await returns(side.pool, app)
 
 
 class Turn(NamedTuple):
@@ -117,7 +125,7 @@ class Turn(NamedTuple):
 def disorder(one: History, dice: Random) -> list[Turn]:
     """Shuffled, duplicated, in batches of any size, one or more at once, decided in between, broken now and then; the
     last few long after the rest is decided, when no other record makes up for what they fail to mark."""
-    records: list[Hit | Install] = [*one.hits, *one.installs]
+    records: list[Told] = [*one.hits, *one.installs, *one.events]
     dice.shuffle(records)
     last = [records.pop() for _ in range(min(dice.choice((0, 1, 1, 2)), len(records) - 1))]
     records += [record for record in records if dice.random() < 0.25]
@@ -145,12 +153,13 @@ async def in_disorder(side: Side, one: History, turns: Sequence[Turn]) -> dict[s
         for deciders in turn.rounds:
             await side.decide(deciders)
     await side.settle()
-    return await decisions(side.pool, one.app)
+    return await both(side, one.app)
 
 
 def test_any_order_of_arrival_ends_in_the_same_decisions(runner: asyncio.Runner, sides: tuple[Side, Side]) -> None:
     ordered, other = sides
     methods: list[str] = []
+    back: list[str] = []
     ends: list[bool] = []
 
     @settings(
@@ -167,15 +176,20 @@ def test_any_order_of_arrival_ends_in_the_same_decisions(runner: asyncio.Runner,
         one = history(f"h{len(ends):04}", dice)
         turns = disorder(one, dice)
         note("\n".join(encode(record).decode() for record in one.hits))
-        note("\n".join(encode(record).decode() for record in one.installs))
+        conversions: list[Install | Event] = [*one.installs, *one.events]
+        note("\n".join(encode(record).decode() for record in conversions))
         wanted = runner.run(in_order(ordered, one))
-        assert len(wanted) == len(one.installs)
-        methods.extend(its["method"] for its in wanted.values())
+        first = [its["method"] for its in wanted.values() if "kind" not in its]
+        assert len(first) == len(one.installs)
+        methods.extend(first)
+        back.extend(its["method"] for its in wanted.values() if "kind" in its)
         assert runner.run(in_disorder(other, one, turns)) == wanted
 
     same_decisions()
     assert other.fuse.deaths > HISTORIES / 2
     assert {"identifier", "referrer", "fingerprint", "reinstall", "preinstall", "organic"} <= set(methods)
+    assert {"identifier", "referrer", "organic"} <= set(back), Counter(back)
+    assert len(back) > HISTORIES / 4
 
 
 NOW_US = time.time_ns() // 1000

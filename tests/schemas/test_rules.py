@@ -34,6 +34,17 @@ def test_the_presets_are_the_vendors_documented_defaults() -> None:
     ]
 
 
+def test_a_user_is_away_for_as_long_as_the_vendors_say() -> None:
+    days = {name: preset.reengagement_days for name, preset in PRESETS.items()}
+    assert days == {"touchline": 30, "appmetrica": 30, "mytracker": 30, "adjust": 7}
+
+
+def test_nobody_returns_because_of_a_view() -> None:
+    rules = PRESETS["appmetrica"]
+    assert rules.of_clicks.rules == tuple(rule for rule in rules.rules if rule.touch_kind == "click")
+    assert rules.of_clicks.reengagement_days == rules.reengagement_days
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_passes_its_own_check(preset: str) -> None:
     check(PRESETS[preset])
@@ -72,7 +83,14 @@ def test_a_file_may_say_everything_else_and_survives_being_stored() -> None:
 
 def test_the_ends_of_the_other_ranges_are_allowed() -> None:
     for confidence, days in ((0, 0), (1, 3650)):
-        check(RuleSet(rules=DEFAULT.rules.rules, confidence_min=confidence, reattribution_days=days))
+        check(
+            RuleSet(
+                rules=DEFAULT.rules.rules,
+                confidence_min=confidence,
+                reattribution_days=days,
+                reengagement_days=days,
+            )
+        )
 
 
 def test_what_was_stored_by_earlier_ranges_is_still_read() -> None:
@@ -110,6 +128,9 @@ def test_what_is_wrong_with_a_rule_is_named(rules: object, said: str) -> None:
         ({"confidence_min": "high"}, r"Expected `float`, got `str` - at `\$.confidence_min`"),
         ({"reattribution_days": -1}, "reattribution_days is -1; it takes 0 to 3650"),
         ({"reattribution_days": 3651}, "reattribution_days is 3651"),
+        ({"reengagement_days": -1}, "reengagement_days is -1; it takes 0 to 3650"),
+        ({"reengagement_days": 3651}, "reengagement_days is 3651"),
+        ({"reengagement_days": "never"}, r"Expected `int`, got `str` - at `\$.reengagement_days`"),
         ({"validity": {"flood": "tag"}}, "Invalid enum value 'flood'"),
         ({"validity": {"flooding": "drop"}}, "Invalid enum value 'drop'"),
         ({"windows": 1}, "unknown field `windows`"),

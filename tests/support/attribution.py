@@ -30,8 +30,15 @@ SELECT DISTINCT ON (d.conversion) i.install_id, d.method, d.touch::text, d.link,
 FROM decisions d JOIN installs i ON i.id = d.conversion WHERE i.app = $1 OR $1 IS NULL
 ORDER BY d.conversion, d.number DESC
 """
+RETURNS = """
+SELECT DISTINCT ON (d.conversion) e.event_id, d.kind, d.method, d.touch::text, d.link, d.campaign, d.partner,
+       d.confidence, d.candidates, d.more, d.tags, d.rules, d.test
+FROM decisions d JOIN events e ON e.id = d.conversion WHERE e.app = $1 OR $1 IS NULL
+ORDER BY d.conversion, d.number DESC
+"""
 UNSETTLED = """
-SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM new_keys), (SELECT count(*) FROM marks)
+SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM new_keys),
+       (SELECT count(*) FROM marks) + (SELECT count(*) FROM activities)
 """
 
 
@@ -60,7 +67,15 @@ async def decisions(pool: asyncpg.Pool, app: str | None = None) -> dict[str, Any
     return found
 
 
+async def returns(pool: asyncpg.Pool, app: str | None = None) -> dict[str, Any]:
+    """event_id → everything that its last decision says, but for those that turned out to be no return."""
+    found = {row["event_id"]: dict(row) for row in await pool.fetch(RETURNS, app) if row["method"] != "active"}
+    for one in found.values():
+        one["candidates"], one["more"] = msgspec.json.decode(one["candidates"]), msgspec.json.decode(one["more"])
+    return found
+
+
 async def unsettled(pool: asyncpg.Pool) -> tuple[int, int, int]:
-    """(installs that wait, keys nobody has looked for, marks)."""
+    """(conversions that wait, keys nobody has looked for, marks and what nobody has looked at)."""
     waiting, keys, marks = await pool.fetchrow(UNSETTLED)
     return waiting, keys, marks

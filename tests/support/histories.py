@@ -4,6 +4,7 @@ Drawn from a `random.Random`, so that a seed or Hypothesis gives them.
 """
 
 import time
+from collections.abc import Sequence
 from itertools import count
 from random import Random
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from schemas import rules
-from schemas.events import Device, Hit, Install, Referrer
+from schemas.events import Device, Event, Hit, Install, Referrer
 from schemas.identifiers import md5, sha1
 from schemas.ids import floor_id
 
@@ -24,18 +25,20 @@ STORED_US = 15 * DAY // 2
 
 CLICKS = ("identifier", "referrer", "fingerprint")
 OTHER_RULES = (
-    rules.PRESETS["appmetrica"],
-    rules.PRESETS["mytracker"],
+    msgspec.structs.replace(rules.PRESETS["appmetrica"], reengagement_days=1),
+    msgspec.structs.replace(rules.PRESETS["mytracker"], reengagement_days=2),
     rules.RuleSet(
         rules=(rules.Rule("fingerprint", "click", 168), rules.Rule("identifier", "click", 24)),
         confidence_min=0.2,
         validity={"repeat": "reject", "no_agent": "reject", "duplicate": "tag"},
         reattribution_days=0,
+        reengagement_days=1,
     ),
     rules.RuleSet(
         rules=(rules.Rule("referrer", "click", 24), rules.Rule("identifier", "impression", 24)),
         validity={"bot": "tag", "injection": "off"},
         reattribution_days=1,
+        reengagement_days=1,
     ),
 )
 
@@ -57,6 +60,9 @@ PLACES = (
 AGES = (2, 9, 30, 300, 4000, 7 * 3600, 20 * 3600, 86_000, 90_000, 3 * 86_400, 6 * 86_400, 604_000, 605_500, -2, -290)
 """Seconds from a touch to the install; below zero the install's clock was slow."""
 
+
+AWAY = (26, 25, 49, 50, 24, 20, 0, -1, 73, 100)
+"""Hours from an install to an event."""
 
 _numbers = count(1)
 
@@ -83,11 +89,16 @@ class History(NamedTuple):
     links: list[str]
     hits: list[Hit]
     installs: list[Install]
+    events: Sequence[Event] = ()
 
 
 def history(app: str, dice: Random) -> History:
     """A history of the last week, all of it received by now."""
     return Teller(app, dice, time.time_ns() // 1000).tell()
+
+
+def _by_id(one: Hit | Install | Event) -> str:
+    return one.id
 
 
 class Teller:
@@ -104,13 +115,25 @@ class Teller:
     def tell(self) -> History:
         """The touches first: an install's referrer may name one."""
         dice = self._dice
-        times = [self._now_us - dice.randrange(600, 5 * 86_400) * SECOND for _ in range(dice.choice((1, 1, 2, 2, 3)))]
+        times = [
+            self._now_us - (dice.choice((3, 3, 0)) * 86_400 + dice.randrange(600, 2 * 86_400)) * SECOND
+            for _ in range(dice.choice((1, 1, 2, 2, 3)))
+        ]
+        later = [
+            min(dice.choice(times) + dice.choice(AWAY) * HOUR + dice.randrange(2) * SECOND, self._now_us)
+            for _ in range(dice.choice((3, 1, 6, 0)))
+        ]
         for _ in range(dice.choice((1, 2, 3, 5, 8, 13))):
-            self._hits.append(self._again() if self._hits and dice.random() < 0.3 else self._touch(dice.choice(times)))
+            again = self._hits and dice.random() < 0.3
+            self._hits.append(self._again() if again else self._touch(dice.choice(later + times)))
         installs = [self._install(number, at_us) for number, at_us in enumerate(times)]
-        own = dice.choice(OTHER_RULES) if dice.random() < 0.4 else None
-        by_id = sorted(self._hits, key=lambda one: one.id), sorted(installs, key=lambda one: one.id)
-        return History(self._app, own, self._links, *by_id)
+        events = [self._event(number, at_us, installs) for number, at_us in enumerate(later)]
+        self._hits += [self._before(one, dice.choice(installs)) for one in events if dice.random() < 0.7]
+        own = dice.choice(OTHER_RULES) if dice.random() < 0.7 else None
+        self._hits.sort(key=_by_id)
+        installs.sort(key=_by_id)
+        events.sort(key=_by_id)
+        return History(self._app, own, self._links, self._hits, installs, events)
 
     def _phone(self, number: int) -> Phone:
         os, version, model, ua = AGENTS[number % 2 if self._dice.random() < 0.8 else 2]
@@ -198,6 +221,7 @@ class Teller:
             app=self._app,
             install_id=f"{self._app}-{number}",
             installed_us=at_us,
+            user_id=f"user-{phone.home}" if dice.random() < 0.5 else None,
             preinstall_link=dice.choice((*self._links, "no-such-link")) if dice.random() < 0.08 else None,
             ids=ids,
             device=Device(
@@ -207,6 +231,45 @@ class Teller:
             ip=self._place(phone)[0] if dice.random() < 0.9 else None,
             ua=phone.ua,
         )
+
+    def _event(self, number: int, at_us: int, installs: Sequence[Install]) -> Event:
+        """Of an install, a user, a device, or of an install that nobody knows."""
+        dice = self._dice
+        of = dice.choice(installs)
+        how = dice.random()
+        return Event(
+            v=1,
+            id=self._id(min(at_us + dice.choice((0, 0, 5 * SECOND, 20 * HOUR, 30 * HOUR)), self._now_us)),
+            app=self._app,
+            event_id=f"{self._app}-e{number}",
+            name="launch",
+            occurred_us=at_us,
+            install_id=(of.install_id if dice.random() < 0.95 else "nobody's") if how < 0.6 else None,
+            user_id=of.user_id if dice.random() < 0.7 else None,
+            ids=of.ids if dice.random() < 0.7 else {},
+            ip=dice.choice(PLACES)[0] if dice.random() < 0.7 else None,
+        )
+
+    def _before(self, event: Event, install: Install) -> Hit:
+        """A click that may have brought the user of the install back; some apps are told by their link."""
+        dice = self._dice
+        at_us = event.occurred_us - dice.choice((30, 3600, 90_000)) * SECOND
+        hit = Hit(
+            v=1,
+            id=self._id(self._received(at_us)),
+            kind="click",
+            link=dice.choice(self._links),
+            app=self._app,
+            mode="redirect",
+            touched_us=at_us,
+            ip=event.ip,
+            ua=install.ua,
+            query="&".join(f"{name}={value}" for name, value in install.ids.items() if dice.random() < 0.7),
+            headers={"accept-language": "de-DE"},
+        )
+        if dice.random() < 0.4:
+            event.params = {"touchline_id": msgspec.Raw(msgspec.json.encode(hit.id))}
+        return hit
 
     def _referrer(self, at_us: int) -> Referrer | None:
         dice = self._dice

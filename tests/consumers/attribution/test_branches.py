@@ -8,12 +8,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 DECIDING = [
     *(f"consumers/attribution/{name}.py" for name in ("decide", "standing", "haste", "validity", "fingerprint")),
-    *(f"consumers/attribution/{name}.py" for name in ("facts", "probes")),
+    *(f"consumers/attribution/{name}.py" for name in ("facts", "probes", "returns_rule", "visits_rule")),
     *(f"schemas/{name}.py" for name in ("rules", "validity", "reasons")),
 ]
 TESTS = [
     *(f"tests/consumers/attribution/test_{name}.py" for name in ("decide", "standing", "haste", "validity")),
     *(f"tests/consumers/attribution/test_{name}.py" for name in ("fingerprint", "facts", "probes", "test_installs")),
+    *(f"tests/consumers/attribution/test_{name}.py" for name in ("returns_rule", "visits_rule")),
     "tests/schemas/test_rules.py",
 ]
 

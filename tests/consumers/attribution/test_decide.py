@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from consumers.attribution.decide import LISTED_MAX, Decision, contenders, decide
+from consumers.attribution.decide import LISTED_MAX, Decision, decide, why_they_fall
 from consumers.attribution.facts import Candidate, Facts, Label, LinkDay
 from consumers.attribution.validity import judged_day
 from schemas.events import TouchKind
@@ -274,7 +274,9 @@ def test_a_rejected_print_has_no_share_of_the_confidence() -> None:
 
 def test_contenders_are_those_that_stand_by_themselves() -> None:
     candidates = [touch(flags=["bot"]), touch(number=2, flags=["late"]), touch(number=3, age_us=8 * DAY_US)]
-    assert contenders(install(), candidates, DEFAULT.rules) == candidates[:1]
+    falls = why_they_fall(install(), candidates, DEFAULT.rules)
+    assert [why is None for why in falls] == [True, *[False] * (len(candidates) - 1)]
+    assert decide(install(), candidates, falls=falls) == decide(install(), candidates)
 
 
 # What is listed
@@ -342,4 +344,6 @@ def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given()
     given_reasons |= {one.reason for one in decide(install(), candidates[:1], facts=Facts(earlier=("x", AT_US))).judged}
     unsure = RuleSet(rules=SURE.rules, confidence_min=1)
     given_reasons |= {one.reason for one in decide(install(), [touch("fingerprint")], unsure).judged}
-    assert given_reasons == set(SENTENCES)
+    away = install(kind="re-engagement", active_us=AT_US)
+    given_reasons |= {one.reason for one in decide(away, [touch()]).judged}
+    assert given_reasons | {"last_visit"} == set(SENTENCES)

@@ -1,7 +1,7 @@
 import pytest
 
 from consumers.attribution.facts import Conversion
-from consumers.attribution.probes import TOUCH_KINDS, Search, device_keys, searches
+from consumers.attribution.probes import TOUCH_KINDS, Search, device_keys, looked_for, searches
 from schemas import keys
 from schemas.addresses import parse_address
 from schemas.events import Device, Referrer
@@ -92,3 +92,11 @@ def test_two_installs_of_a_device_share_its_keys_whichever_form_its_identifier_c
     assert device_keys(raw) & device_keys(digest)
     assert not device_keys(digest) & device_keys(facts(ids={"google_aid_sha1": sha1(GAID)}))
     assert not device_keys(raw) & device_keys(facts(ids={"google_aid": GAID}, app="other"))
+
+
+def test_a_touch_that_the_referrer_names_is_looked_for_by_its_id_as_well() -> None:
+    touch_id = "019b76da-a87b-774b-8001-000000000001"
+    one = facts(ids={"google_aid": GAID}, referrer=Referrer(install_referrer=f"touchline_id={touch_id}"))
+    every = {key for search in searches(one) for key in search.keys}
+    assert looked_for(one) == every | {keys.touch_id_key(touch_id)}
+    assert looked_for(one, RULES) == set(every_key(one)) | {keys.touch_id_key(touch_id)}

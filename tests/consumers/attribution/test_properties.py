@@ -11,7 +11,7 @@ from consumers.attribution.facts import Candidate
 from consumers.attribution.validity import rejecting, verdicts
 from schemas.events import TouchKind
 from schemas.reasons import LOST, SENTENCES, WON
-from schemas.rules import DECIDED, Method, RuleSet
+from schemas.rules import DECIDED, RuleSet
 from schemas.validity import VERDICTS, Mode, Verdict
 from tests.consumers.attribution.histories import MODES, History, histories, touches
 from tests.consumers.attribution.samples import AT_US, DAY_US
@@ -89,7 +89,7 @@ def the_winner_stands_by_every_verdict_that_rejects(history: History, decision: 
 
 def the_winner_is_the_latest_of_the_first_rule_that_is_met(history: History, decision: Decision) -> None:
     outdone = [one.candidate for one in decision.judged if one.reason in OUTDONE]
-    order: list[tuple[Method, TouchKind]] = [(rule.method, rule.touch_kind) for rule in history.rules.rules]
+    order: list[tuple[str, TouchKind]] = [(rule.method, rule.touch_kind) for rule in history.rules.rules]
 
     def rank(one: Candidate) -> tuple[int, int, str]:
         return -order.index((one.method, one.touch_kind)), one.touched_us, one.touch_id

@@ -83,6 +83,7 @@ async def test_other_rules_show_installs_and_money_to_the_micro_and_change_nothi
         "changed_with_a_touch_too_late": 0,
         "days_renewed": [],
         "waiting": 0,
+        "events_left_alone": 0,
         "refused": 0,
         "refused_installs": [],
         "moves": facts["moves"],
@@ -138,6 +139,18 @@ async def test_installs_are_taken_by_app_and_time_of_receipt(shop: Shop) -> None
     assert (await shop.facts("--app", "game"))["installs"] == 1
     since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(shop.now_us / 1e6 - 24 * 3600))
     assert (await shop.facts("--since", since))["installs"] == 3
+
+
+async def test_decisions_about_events_are_counted_and_left_alone(shop: Shop) -> None:
+    await shop.pool.execute(
+        "INSERT INTO decisions (conversion, number, kind, method, candidates, rules)"
+        " SELECT id, n, 're-engagement', 'organic', '[]', 'default-1' FROM events, generate_series(1, 2) n"
+        " WHERE install_id = 'seen'"
+    )
+    assert (await shop.facts("--rules", str(shop.rules)))["events_left_alone"] == 2
+    assert (await shop.facts("--app", "game"))["events_left_alone"] == 0
+    assert "2 decisions about events" in (await shop.run("--rules", str(shop.rules), "--app", "shop", "--apply"))[0]
+    assert await shop.pool.fetchval("SELECT count(*) FROM decisions WHERE kind <> 'install'") == 4
 
 
 async def test_an_install_whose_window_is_not_stored_any_more_is_refused_and_listed(shop: Shop) -> None:

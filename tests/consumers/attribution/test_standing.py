@@ -123,3 +123,8 @@ def test_another_device_falls_for_what_shows_it_and_not_for_its_haste() -> None:
 def test_only_prints_are_compared_by_what_they_look_like() -> None:
     for method in ("identifier", "referrer"):
         assert falls(touch(method, ip="192.0.2.1", model="other", os_version="1")) is None
+
+
+def test_a_click_seconds_before_a_return_is_no_haste() -> None:
+    one = touch("fingerprint", model="", age_us=3 * SECOND_US)
+    assert (falls(one), falls(one, kind="re-engagement")) == ("too_soon", None)
