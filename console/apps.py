@@ -258,7 +258,7 @@ def _print_rules(app: str, versions: list[asyncpg.Record], *, json: bool) -> Non
     modes = {verdict: holds.mode(verdict) for verdict in VERDICTS}
     if json:
         stated = {**msgspec.to_builtins(holds), "validity": modes}
-        stated |= {"confidence_min": holds.confidence_min, "reattribution_days": holds.reattribution_days}
+        stated |= {name: getattr(holds, name) for name in ("confidence_min", "reattribution_days", "reengagement_days")}
         print_json({"app": app, "name": name, "preset": preset, **stated})
         return
     since = f"since {latest['created_at']:%Y-%m-%d %H:%M} UTC" if latest is not None else "of apps without their own"
@@ -266,7 +266,9 @@ def _print_rules(app: str, versions: list[asyncpg.Record], *, json: bool) -> Non
     rows = [(n, rule.method, rule.touch_kind, f"{rule.window_hours} h") for n, rule in enumerate(holds.rules, 1)]
     page().print(table(("order", "method", "touches", "window"), rows))
     page().print(f"\nA fingerprint counts from a confidence of {holds.confidence_min:.0%}.")
-    page().print(f"A device's next install is attributed anew after {holds.reattribution_days} days.\n")
+    page().print(f"A device's next install is attributed anew after {holds.reattribution_days} days.")
+    away = f"after {holds.reengagement_days} days without an event" if holds.reengagement_days else "not looked for"
+    page().print(f"A user's return is a conversion of its own: {away}.\n")
     page().print(table(("verdict", "mode", "what it says"), [(v, m, SENTENCES[v]) for v, m in modes.items()]))
 
 
