@@ -21,6 +21,7 @@ SENTENCES: dict[str, str] = {
     "other_model": "The device's model is another one.",
     "preinstalled": "The app was on the device before: its pre-install link wins over clicks and views.",
     "reinstalled": "The device had the app before: its first attribution stands.",
+    "same_link": "Its link had brought the device before, however long ago: that is no new install.",
     "unsure": "The fingerprint is not sure enough: too many devices share the address, or too little agrees.",
     "duplicate": "Its click id was counted before on the same link: a second copy is not counted.",
     "repeat": "The same address and agent had touched the same link seconds before.",

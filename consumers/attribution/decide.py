@@ -68,7 +68,10 @@ def decide(
     falls: Sequence[str | None] | None = None,
 ) -> Decision:
     """A pre-install label wins, then the device's earlier install, unless this one is a test; else the first rule that
-    a standing candidate meets, by its latest (touched, id). `falls`: what `why_they_fall` says, when it is known."""
+    a standing candidate meets, by its latest (touched, id); a link never wins the same device twice.
+
+    `falls`: what `why_they_fall` says, when it is known.
+    """
     reasons = why_they_fall(conversion, candidates, rules) if falls is None else falls
     looked_at = _by_themselves(conversion, list(zip(candidates, reasons, strict=True)), rules, facts)
     earlier, earlier_us = facts.earlier or (None, 0)
@@ -80,6 +83,8 @@ def decide(
     else:
         winner = _chosen([one.candidate for one in looked_at if one.falls is None], rules)
         method, why = winner.method if winner else "organic", ""
+        if winner is not None and winner.link == facts.earlier_link and not facts.test:
+            winner, method, why = None, "reinstall", "same_link"
     judged = [_judged(conversion, one, winner, why) for one in looked_at]
     judged.sort(key=_latest_first)
     listed, more = _listed(judged)

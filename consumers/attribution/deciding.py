@@ -88,7 +88,7 @@ async def _decide(
         [one for one, why in zip(found, theirs, strict=True) if why is None]
         for found, theirs in zip(candidates, falls, strict=True)
     ]
-    facts = await read_facts(connection, conversions, standing)
+    facts = await read_facts(connection, conversions, standing, [one.rules for one in rules])
     return [
         Decided(one, its, decide(one, found, its.rules, known, why), stand)
         for one, found, its, known, why, stand in zip(

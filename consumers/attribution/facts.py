@@ -132,6 +132,8 @@ class Facts(NamedTuple):
     """The device's last install of the app before this one: its id, and its time in Unix microseconds."""
     test: bool = False
     """Whether it is a test device's, or says that it comes from a sandbox: attributed anew each time."""
+    earlier_link: str | None = None
+    """Whose the device has been since that install, when it is long ago and nothing can change it any more."""
 
 
 NOTHING = Facts()

@@ -14,7 +14,7 @@ from consumers.attribution.validity import judged_day
 from schemas.identifiers import device_ids, same_device
 from schemas.ids import US_PER_HOUR, hour_floor_id, received_us
 from schemas.partitions import DAY_US
-from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US
+from schemas.rules import AGAIN_WITHIN_US, CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet
 from schemas.sql import joined, load
 from schemas.validity import DUPLICATE_DAYS, REPEAT_S
 
@@ -23,7 +23,10 @@ _ids = msgspec.json.Decoder(dict[str, str])
 
 
 async def read_facts(
-    connection: asyncpg.Connection, conversions: Sequence[Conversion], contenders: Sequence[Sequence[Candidate]]
+    connection: asyncpg.Connection,
+    conversions: Sequence[Conversion],
+    contenders: Sequence[Sequence[Candidate]],
+    rules: Sequence[RuleSet],
 ) -> list[Facts]:
     """Per install the facts about its contenders."""
     touches = {one.touch_id: one for found in contenders for one in found}
@@ -31,7 +34,11 @@ async def read_facts(
     repeats = await _repeats(connection, touches.values())
     days = await _link_days(connection, conversions, contenders)
     earlier = await _earlier_installs(connection, conversions)
-    return [Facts(duplicates, repeats, days, earlier.get(number), one.test) for number, one in enumerate(conversions)]
+    links = await _earlier_links(connection, conversions, rules, earlier)
+    return [
+        Facts(duplicates, repeats, days, earlier.get(number), one.test, links.get(number))
+        for number, one in enumerate(conversions)
+    ]
 
 
 async def _duplicates(connection: asyncpg.Connection, touches: Collection[Candidate]) -> Mapping[str, str]:
@@ -119,3 +126,26 @@ async def _earlier_installs(
             at_us = conversion_time((row["installed_at"] - EPOCH) // _US, received_us(install_id))
             found[row["number"]] = max(found.get(row["number"], ("", 0)), (install_id, at_us))
     return found
+
+
+async def _earlier_links(
+    connection: asyncpg.Connection,
+    conversions: Sequence[Conversion],
+    rules: Sequence[RuleSet],
+    earlier: Mapping[int, tuple[str, int]],
+) -> dict[int, str]:
+    """Install's number → the link that brought its device before, of those that are attributed anew.
+
+    Not of an earlier install whose decision may still change: the answer would hang on when it is asked for.
+    """
+    asked = {
+        number: before
+        for number, (before, at_us) in earlier.items()
+        if conversions[number].at_us - at_us >= rules[number].reattribution_days * DAY_US
+        and conversions[number].received_us - received_us(before) > AGAIN_WITHIN_US
+    }
+    if not asked:
+        return {}
+    rows = await connection.fetch(load("conversions")["standing_links"], sorted(set(asked.values())))
+    links = {str(row["install"]): row["link"] for row in rows}
+    return {number: links[before] for number, before in asked.items() if before in links}

@@ -199,6 +199,10 @@ CROSS JOIN LATERAL (
     ORDER BY k.conversion DESC LIMIT 3) c
 JOIN installs i ON i.id = c.id;
 
+-- name: standing_links
+-- The links to which installs belong now, of those that belong to one.
+SELECT install, link FROM standing_attributions WHERE install = ANY($1::uuid[]) AND link IS NOT NULL;
+
 -- name: new_keys
 -- Keys that nobody has looked for among the installs yet.
 INSERT INTO new_keys (since, keys) VALUES ($1, $2);

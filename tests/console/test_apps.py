@@ -158,6 +158,7 @@ def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Con
         "confidence_min": 0.85,
         "validity": {"bot": "off", "data_centre": "reject"},
         "reattribution_days": 30,
+        "reengagement_days": 0,
     }
     path = tmp_path / "rules.json"
     path.write_text(json.dumps(own))
@@ -168,6 +169,7 @@ def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Con
     page = console.run("app", "rules", "shop").stdout
     assert "shop-2, rules of your own, since" in page
     assert "48 h" in page
+    assert "A user's return is a conversion of its own: not looked for." in page
     assert "A fingerprint counts from a confidence of 85%." in page
     assert "attributed anew after 30 days" in page
     assert all(SENTENCES[verdict] in page for verdict in VERDICTS)

@@ -96,10 +96,12 @@ def histories(draw: st.DrawFn) -> History:
     copies = st.dictionaries(st.sampled_from(ids), st.just("an earlier touch"), max_size=2)
     day = st.sampled_from([LinkDay(1, 0, 12_000, 1, flooding, not flooding) for flooding in (True, False)])
     day_of = judged_day(ids[0], conversion.received_us)
+    earlier = draw(st.sampled_from([None] * 7 + [("before", AT_US - DAY_US), ("before", AT_US - 200 * DAY_US)]))
     facts = Facts(
         duplicate_of=draw(copies),
         repeat_of=draw(copies),
         link_days=draw(st.dictionaries(st.just((LINKS[0], day_of)), day)),
-        earlier=draw(st.sampled_from([None] * 7 + [("before", AT_US - DAY_US), ("before", AT_US - 200 * DAY_US)])),
+        earlier=earlier,
+        earlier_link=draw(st.sampled_from([None, *LINKS])) if earlier else None,
     )
     return History(conversion, found, draw(RULE_SETS), facts)

@@ -1,6 +1,7 @@
 """Events and revenue are credited to the attribution that stands for their install, whatever came in which order."""
 
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from tests.support.logs import pool_of
 DAY_US = 24 * 3_600_000_000
 MINUTE_US = 60_000_000
 NOW_US = time.time_ns() // 1000
+BY_IDENTIFIER = {"method": "identifier", "touch_kind": "click", "window_hours": 168}
 CREDITED = """
 SELECT name, install, method, link, campaign, revenue_micros / 1000000 AS units, test, decided
 FROM credited_events ORDER BY name
@@ -102,6 +104,24 @@ async def test_an_install_attributed_anew_keeps_what_came_before_with_the_first(
     await decide_all(pool)
     links = {name: row["link"] for name, row in (await credited(pool)).items()}
     assert links == {"old": "1", "named": "1", "new": "2"}
+
+
+@pytest.mark.parametrize(("anew_days", "method"), [(REATTRIBUTION_DAYS + 5, "reinstall"), (None, "identifier")])
+async def test_the_same_link_twice_is_no_new_install(pool: asyncpg.Pool, anew_days: int | None, method: str) -> None:
+    """None: the rules attribute every install, and what the one before belongs to may change yet."""
+    if anew_days is None:
+        await pool.execute("INSERT INTO apps (id, title) VALUES ('shop', 'Shop') ON CONFLICT DO NOTHING")
+        await pool.execute(
+            "INSERT INTO app_rules (app, version, rules, created_at) VALUES ('shop', 1, $1, '2020-01-01')",
+            json.dumps({"rules": [BY_IDENTIFIER], "reattribution_days": 0}),
+        )
+    first, again = (anew_days or 4) * DAY_US, 2 * DAY_US
+    await put(pool, [click(first + MINUTE_US), install("i-1", first), click(again + MINUTE_US)])
+    await put(pool, [install("i-2", again), event("new", again - MINUTE_US, "i-2")])
+    await decide_all(pool)
+    rows = await pool.fetch("SELECT method FROM decisions ORDER BY conversion")
+    assert [row["method"] for row in rows] == ["identifier", method]
+    assert (await credited(pool))["new"]["link"] == "1", "its money belongs to the link in both cases"
 
 
 FORMS = [{"google_aid": GAID.upper()}, {"google_aid_sha1": sha1(GAID)}, {"gps_adid_md5": md5(GAID)}]

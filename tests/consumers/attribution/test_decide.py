@@ -217,6 +217,16 @@ def test_a_device_that_had_the_app_before_is_attributed_anew_only_after_the_days
         assert (decision.winner is None) == (method == "reinstall")
 
 
+def test_a_link_never_wins_a_device_twice_however_long_ago() -> None:
+    long_ago = Facts(earlier=("before", AT_US - 300 * DAY_US), earlier_link="77")
+    decision = decide(install(), [touch(link="77"), touch(number=2, link="78", age_us=DAY_US)], facts=long_ago)
+    assert (decision.method, decision.winner, decision.earlier) == ("reinstall", None, "before")
+    assert {one.reason for one in decision.judged} == {"same_link"}
+    later = [touch(link="77", age_us=DAY_US), touch(number=2, link="78")]
+    assert decide(install(), later, facts=long_ago).method == "identifier", "another link brought it back"
+    assert decide(install(), [touch(link="77")], facts=long_ago._replace(test=True)).method == "identifier"
+
+
 def test_with_0_days_every_install_is_attributed_anew() -> None:
     every = RuleSet(rules=SURE.rules, reattribution_days=0)
     facts = Facts(earlier=("before", AT_US - SECOND_US))
@@ -342,6 +352,8 @@ def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given()
     given_reasons = {one.reason for one in decide(install(), candidates, rules, facts).judged}
     given_reasons |= {one.reason for one in decide(install(label=Label("1", None, None)), candidates[:1]).judged}
     given_reasons |= {one.reason for one in decide(install(), candidates[:1], facts=Facts(earlier=("x", AT_US))).judged}
+    twice = Facts(earlier=("x", AT_US - 200 * DAY_US), earlier_link=candidates[0].link)
+    given_reasons |= {one.reason for one in decide(install(), candidates[:1], facts=twice).judged}
     unsure = RuleSet(rules=SURE.rules, confidence_min=1)
     given_reasons |= {one.reason for one in decide(install(), [touch("fingerprint")], unsure).judged}
     away = install(kind="re-engagement", active_us=AT_US)

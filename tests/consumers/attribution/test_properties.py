@@ -72,7 +72,7 @@ def each_is_judged_once_and_one_at_most_wins(history: History, decision: Decisio
 
 def a_confidence_is_stated_of_standing_fingerprints(history: History, decision: Decision) -> None:
     for one in decision.judged:
-        stands = one.verdict == WON or one.reason in {*OUTDONE, "unsure", "preinstalled", "reinstalled"}
+        stands = one.verdict == WON or one.reason in {*OUTDONE, "unsure", "preinstalled", "reinstalled", "same_link"}
         assert (one.confidence is not None) == (one.candidate.method == "fingerprint" and stands)
         if one.confidence is not None:
             assert 0 <= one.confidence <= 1
@@ -105,7 +105,9 @@ def a_label_comes_before_an_earlier_install_and_both_before_any_touch(history: H
     again = earlier is not None and conversion.at_us - earlier[1] < rules.reattribution_days * DAY_US
     assert decision.earlier == (earlier[0] if earlier else None)
     assert (decision.method == "preinstall") == (conversion.label is not None)
-    assert (decision.method == "reinstall") == (again and conversion.label is None)
+    same_link = any(one.reason == "same_link" for one in decision.judged)
+    assert not same_link or history.facts.earlier_link is not None
+    assert (decision.method == "reinstall") == ((again or same_link) and conversion.label is None)
     assert decision.label == conversion.label
 
 
