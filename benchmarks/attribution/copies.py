@@ -129,16 +129,21 @@ def moved(address: str, copy: int) -> str:
     return inet_ntop(AF_INET6, value.to_bytes(16)) + slash + prefix
 
 
+LAST_DAYS = 2
+"""Installs that wait are new: theirs are the last days of the history."""
+DAY_S = 86_400
 CARRIERS = 12
 COPIES_MAX = 256 // CARRIERS
 
 
 def stories(world: World, shapes: Shapes, copy: int, count: int) -> tuple[list[Touch], list[Install]]:
-    """Installs of a copy with all their touches, each list by arrival: other people at the copy's places."""
+    """Installs of a copy in its last days, with all their touches, each list by arrival: other people at the copy's
+    places."""
     others = msgspec.structs.replace(world, seed=mix(world.seed, 51, copy), installs=count)
     dice = random.Random(f"{world.seed} stories {copy}")
     traffic = Traffic(world, shapes, Places(world), dice)
-    clock = Clock(shapes, world.begins_s, world.days)
+    days = min(LAST_DAYS, world.days)
+    clock = Clock(shapes, world.begins_s + (world.days - days) * DAY_S, days)
     tell = Installs(world, shapes, People(others, shapes), traffic, dice).tell
     told = [tell(plan) for plan in plans(others, clock, traffic, dice)]
     touches = [_moved_touch(touch, copy) for one in told for touch in one.touches]

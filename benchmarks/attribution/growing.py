@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import multiprocessing
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -124,24 +124,25 @@ class _Worker:
                     wanted: range = self._pipe.recv()
                 except EOFError:
                     return
-                for copy in wanted:
-                    await self._store(connection, copy)
+                await self._store(connection, wanted)
                 self._pipe.send(None)
         finally:
             await connection.close()
 
-    async def _store(self, connection: asyncpg.Connection, copy: int) -> None:
-        """This worker's half of the copy's background, and the stories of every other copy."""
+    async def _store(self, connection: asyncpg.Connection, wanted: range) -> None:
+        """This worker's half of the copies' background, and the stories of every other copy, by arrival: so that what
+        arrived together stands together."""
         if not self._kept:
             self._make()
-        rows: Iterable[tuple[int, str, bytes]]
-        rows = ((kept.arrives_us, kept.link, copies.row(kept, copy)) for kept in self._kept)
-        if copy % WORKERS == self._number:
-            work = self._work
-            touches, installs = copies.stories(work.world, self._shapes, copy, work.installs[copy])
-            rows = heapq.merge(rows, copies.story_rows(touches, self._countries), key=lambda one: one[0])
-            self._pipe.send({copy: installs})
-        rows = iter(rows)
+        told: list[Iterator[tuple[int, str, bytes]]] = []
+        for copy in wanted:
+            if copy % WORKERS == self._number:
+                work = self._work
+                touches, installs = copies.stories(work.world, self._shapes, copy, work.installs[copy])
+                told.append(copies.story_rows(touches, self._countries))
+                self._pipe.send({copy: installs})
+        background = ((kept.arrives_us, kept.link, copies.row(kept, copy)) for kept in self._kept for copy in wanted)
+        rows = heapq.merge(background, *told, key=lambda one: one[0])
         while batch := list(islice(rows, BATCH)):
             await self._copy(connection, [(row, self._ends[link]) for _, link, row in batch])
             self._pipe.send(len(batch))

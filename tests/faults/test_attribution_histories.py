@@ -187,7 +187,9 @@ def test_any_order_of_arrival_ends_in_the_same_decisions(runner: asyncio.Runner,
 
     same_decisions()
     assert other.fuse.deaths > HISTORIES / 2
-    assert {"identifier", "referrer", "fingerprint", "reinstall", "preinstall", "organic"} <= set(methods)
+    assert {"identifier", "referrer", "fingerprint", "reinstall", "preinstall", "organic"} <= set(methods), Counter(
+        methods
+    )
     assert {"identifier", "referrer", "organic"} <= set(back), Counter(back)
     assert len(back) > HISTORIES / 4
 

@@ -129,7 +129,7 @@ class Teller:
         installs = [self._install(number, at_us) for number, at_us in enumerate(times)]
         events = [self._event(number, at_us, installs) for number, at_us in enumerate(later)]
         self._hits += [self._before(one, dice.choice(installs)) for one in events if dice.random() < 0.7]
-        own = dice.choice(OTHER_RULES) if dice.random() < 0.7 else None
+        own = dice.choice((*OTHER_RULES, OTHER_RULES[2])) if dice.random() < 0.6 else None
         self._hits.sort(key=_by_id)
         installs.sort(key=_by_id)
         events.sort(key=_by_id)
