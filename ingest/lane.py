@@ -95,12 +95,12 @@ class Lane(asyncio.Protocol):
                 self._give_up()
                 return
         self._buffer = self._buffer + data if self._buffer else data
-        if self._outcome is not None or self._stuck:
-            if len(self._buffer) > WAITING_BYTES_MAX and self._reading:
-                self._transport.pause_reading()
-                self._reading = False
-            return
-        self._go_on()
+        if self._outcome is None and not self._stuck:
+            self._go_on()
+        waits = self._outcome is not None or self._stuck
+        if waits and self._reading and len(self._buffer) > WAITING_BYTES_MAX:
+            self._transport.pause_reading()
+            self._reading = False
 
     def eof_received(self) -> bool:
         """asyncio's. A client may end its side and still wait for its answer."""

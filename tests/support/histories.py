@@ -121,15 +121,15 @@ class Teller:
         ]
         later = [
             min(dice.choice(times) + dice.choice(AWAY) * HOUR + dice.randrange(2) * SECOND, self._now_us)
-            for _ in range(dice.choice((3, 1, 6, 0)))
+            for _ in range(dice.choice((3, 1, 6, 9)))
         ]
         for _ in range(dice.choice((1, 2, 3, 5, 8, 13))):
             again = self._hits and dice.random() < 0.3
             self._hits.append(self._again() if again else self._touch(dice.choice(later + times)))
         installs = [self._install(number, at_us) for number, at_us in enumerate(times)]
         events = [self._event(number, at_us, installs) for number, at_us in enumerate(later)]
-        self._hits += [self._before(one, dice.choice(installs)) for one in events if dice.random() < 0.7]
-        own = dice.choice((*OTHER_RULES, OTHER_RULES[2])) if dice.random() < 0.6 else None
+        self._hits += [self._before(one, dice.choice(installs)) for one in events if dice.random() < 0.8]
+        own = dice.choice((*OTHER_RULES, OTHER_RULES[2])) if dice.random() < 0.75 else None
         self._hits.sort(key=_by_id)
         installs.sort(key=_by_id)
         events.sort(key=_by_id)
@@ -267,7 +267,7 @@ class Teller:
             query="&".join(f"{name}={value}" for name, value in install.ids.items() if dice.random() < 0.7),
             headers={"accept-language": "de-DE"},
         )
-        if dice.random() < 0.4:
+        if dice.random() < 0.6:
             event.params = {"touchline_id": msgspec.Raw(msgspec.json.encode(hit.id))}
         return hit
 
