@@ -22,6 +22,7 @@ from schemas.errors import TouchlineError
 from schemas.forgetting import STUB, VISITOR, device_keys, named_ids
 from schemas.identifiers import probed_digests
 from schemas.keys import touch_id_key
+from schemas.query import parse_query
 from schemas.sql import load
 
 NAMES_MAX = 10_000
@@ -149,7 +150,7 @@ class _Erasure:
                 await self._pages.stage(self._sql["touches_by_text"], after, end, self._asked.apps, forms)
         async for ids in self._staged_touches(leads=True):
             rows = await self._pages.fetch(self._sql["touches"], ids)
-            others = [row["id"] for row in rows if not self._names.is_touch(row["params"], row["query"])]
+            others = [row["id"] for row in rows if not self._names.is_touch(row["query"])]
             await self._pages.stage(self._sql["drop_touches"], others)
 
     async def _find_visitors(self) -> None:
@@ -299,5 +300,5 @@ class _Erasure:
 
 
 def _device_keys(row: asyncpg.Record) -> set[int]:
-    ids = named_ids(msgspec.json.decode(row["params"], type=dict[str, str]))
+    ids = named_ids(parse_query(row["query"]))
     return device_keys(row["app"], row["kind"], ids)

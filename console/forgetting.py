@@ -13,6 +13,7 @@ from schemas.errors import ConfigError, DeadLetter
 from schemas.events import Conversion, Visit
 from schemas.forgetting import TOUCH_KINDS, OtherKind, address_ids, named_ids, other_key, vendor_ids, visitor_of
 from schemas.identifiers import ALIASES, KINDS, DeviceId, IdKind, device_ids, is_no_id, probed_digests, same_device
+from schemas.query import decode, parse_query
 
 ADVERTISING: tuple[IdKind, ...] = ("google_aid", "ios_ifa", "oaid", "windows_aid")
 """What a bare UUID may be."""
@@ -80,12 +81,10 @@ class Names(NamedTuple):
         named += [(app, "user_id", value) for app in apps for value in self.user_ids]
         return self.device_keys(apps) | {other_key(salt, *one) for one in named}
 
-    def is_touch(self, params: str, query: str) -> bool:
+    def is_touch(self, query: str) -> bool:
         """Whether a touch that was found by its hash, or by text, truly names the device."""
-        lower = f"{params} {query}".lower()
-        if any(form in lower for form in self.forms()):
-            return True
-        return self._same(named_ids(msgspec.json.decode(params, type=dict[str, str])))
+        lower = decode(query).lower()
+        return any(form in lower for form in self.forms()) or self._same(named_ids(parse_query(query)))
 
     def is_record(self, record: bytes) -> bool:
         """Whether a rejected record, of which nothing is certain, is the device's."""

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
+from schemas.query import decode, split_query
+
 IdKind = Literal["google_aid", "ios_ifa", "oaid", "windows_aid", "android_id", "ios_ifv"]
 Form = Literal["raw", "sha1", "md5"]
 
@@ -89,6 +91,14 @@ def device_ids(parameters: Mapping[str, str | None]) -> list[DeviceId]:
         found[named] = DeviceId(kind, form, value)
     ids = list(found.values())
     return sorted(ids, key=lambda one: KINDS.index(one.kind)) if len(ids) > 1 else ids
+
+
+_TELLING = LIMITS | _NAMES.keys()
+
+
+def query_ids(raw: str) -> list[DeviceId]:
+    """As `device_ids` of the parsed query; no other value is decoded."""
+    return device_ids({name: decode(value) for name, value in split_query(raw).items() if name in _TELLING})
 
 
 def vendor_case(kind: IdKind, value: str) -> str:

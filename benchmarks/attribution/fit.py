@@ -149,7 +149,7 @@ def _candidate(hit: Hit) -> Candidate:
         campaign=None, partner=None, touched_us=row["touched_us"], click_id=row["click_id"], external_click_id=None,
         network=parse_address(row["ip"]) if row["ip"] else None, os=row["os"], os_version=row["os_version"],
         model=row["model"], language=row["language"], ua=row["ua"], flags=row["flags"],
-        params=row["params"] if named else None, device_key=sha1_key if sha1_key is not None else md5_key,
+        query=row["query"] if named else None, device_key=sha1_key if sha1_key is not None else md5_key,
         click_key=row["click_key"], print_key=row["print_key"],
     )  # fmt: skip
 

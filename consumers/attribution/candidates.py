@@ -103,7 +103,7 @@ def _candidate(row: asyncpg.Record, touch_id: str) -> Candidate:
         language=row["language"],
         ua=row["ua"],
         flags=row["flags"],
-        params=row["params"],
+        query=row["query"],
         device_key=sha1_key if sha1_key is not None else md5_key,
         click_key=row["click_key"],
         print_key=row["print_key"],

@@ -8,7 +8,7 @@ import msgspec
 from schemas.addresses import Network, parse_address
 from schemas.devices import normal_os
 from schemas.events import Install, Referrer, TouchKind
-from schemas.identifiers import DeviceId, device_ids, is_no_id
+from schemas.identifiers import DeviceId, device_ids, is_no_id, query_ids
 from schemas.partitions import DAY_US
 from schemas.query import decode, parse_query
 from schemas.rules import Method
@@ -19,7 +19,6 @@ CLICK_ID_NAMES = ("touchline_click_id", "appmetrica_click_id", "ym_tracking_id",
 Kind = Literal["install", "re-engagement", "web"]
 """What an ad may have led to: an install, the return of a user who was away, or an event of a website."""
 
-_params = msgspec.json.Decoder(dict[str, str])
 
 
 class Label(NamedTuple):
@@ -88,8 +87,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     language: str
     ua: str
     flags: list[str]
-    params: str | None = None
-    """JSON of its parameters, when identifiers are among them."""
+    query: str | None = None
+    """As it came, when identifiers are among its parameters."""
     device_key: int | None = None
     """Of its first identifier, in whichever form came."""
     click_key: int | None = None
@@ -98,7 +97,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def ids(self) -> list[DeviceId]:
         """What the sender said of the device; made when asked for, because most candidates are merely neighbours."""
-        return device_ids(_params.decode(self.params)) if self.params else []
+        return query_ids(self.query) if self.query else []
 
     @property
     def device(self) -> object:

@@ -8,7 +8,7 @@ from schemas.forgetting import FLAG
 BLANK: dict[str, Any] = {
     **dict.fromkeys(("click_id", "external_click_id", "ip")),
     **dict.fromkeys(("ua", "os_version", "brand", "model", "browser", "language", "query"), ""),
-    **dict.fromkeys(("params", "headers"), "{}"),
+    **dict.fromkeys(("headers",), "{}"),
     **dict.fromkeys(("device_sha1_key", "device_md5_key", "click_key", "external_click_key", "print_key")),
 }
 """As `blank_touches` in schemas/sql/forget.sql leaves the row."""

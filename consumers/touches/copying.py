@@ -14,7 +14,7 @@ from schemas.addresses import parse_address
 COLUMNS = (
     *("id", "touched_at"),
     *("device_sha1_key", "device_md5_key", "click_key", "external_click_key", "print_key"),
-    *("ip", "click_id", "query", "params", "external_click_id", "headers", "flags"),
+    *("ip", "click_id", "query", "external_click_id", "headers", "flags"),
     *("kind", "mode", "link", "app", "language", "country"),
     *("ua", "os", "os_version", "brand", "model", "browser"),
     *("partner", "campaign"),
@@ -48,14 +48,13 @@ def row(values: tuple[Any, ...]) -> bytes:
     # fmt: off
     (
         id, kind, mode, link, app, touched_us, click_id, external_click_id, ip, ua, os, os_version, brand, model,
-        browser, language, country, query, params, headers, flags, sha1_key, md5_key, click_key, external_click_key,
+        browser, language, country, query, headers, flags, sha1_key, md5_key, click_key, external_click_key,
         print_key,
     ) = values
     # fmt: on
     if touched_us not in _TIMES:
         raise ValueError(f"touched_us {touched_us} is no time")
     query = query.encode()
-    params = params.encode()
     return b"".join(
         (
             _numbers(
@@ -67,8 +66,6 @@ def row(values: tuple[Any, ...]) -> bytes:
             _text(click_id),
             _length(len(query)),
             query,
-            _json_start(len(params) + 1, _JSON_VERSION),
-            params,
             _text(external_click_id),
             _NO_HEADERS if headers == "{}" else _json(headers),
             _texts(flags) if flags else _NO_FLAGS,

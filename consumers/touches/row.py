@@ -35,7 +35,6 @@ COLUMNS = (
     "language",
     "country",
     "query",
-    "params",
     "headers",
     "flags",
     "device_sha1_key",
@@ -46,7 +45,6 @@ COLUMNS = (
 )
 
 ID_CHARS_MAX = 1024
-_OWN_COLUMNS = ("device_ip", "device_ua", "click_timestamp")
 _NO_HEADERS: dict[str, str] = {}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _encode = msgspec.json.Encoder().encode
@@ -75,8 +73,6 @@ def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> Touc
     click_id = parameters.get("click_id") or parameters.get("clickId") or None
     external_click_id = parameters.get("external_click_id") or None
     language = _language(hit, parameters)
-    for name in _OWN_COLUMNS:
-        parameters.pop(name, None)
     values = (
         hit.id,
         hit.kind,
@@ -96,7 +92,6 @@ def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> Touc
         language,
         country,
         hit.query,
-        _encode(parameters).decode(),
         _encode(hit.headers).decode() if hit.headers else "{}",
         [*hit.flags, *found] if found else hit.flags,
         sha1_key,

@@ -149,7 +149,7 @@ WITH p AS (
         SELECT * FROM touches WHERE id = m.touch OFFSET 0) t
 )
 SELECT t.number, t.method, t.key, t.id, t.kind, t.app, t.link, t.campaign, t.partner, t.touched_at, t.click_id, t.external_click_id,
-       CASE WHEN coalesce(t.device_sha1_key, t.device_md5_key) IS NOT NULL THEN t.params END AS params,
+       CASE WHEN coalesce(t.device_sha1_key, t.device_md5_key) IS NOT NULL THEN t.query END AS query,
        t.ip, t.os, t.os_version, t.model, t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key,
        t.click_key, t.print_key
 FROM found t;
@@ -157,7 +157,7 @@ FROM found t;
 -- name: by_id
 -- Touches that a store's referrer names by our own id; none of after the install was received ($3).
 SELECT n.number, 'referrer' AS method, NULL::bigint AS key, t.id, t.kind, t.app, t.link, t.campaign,
-       t.partner, t.touched_at, t.click_id, t.external_click_id, NULL AS params, t.ip, t.os, t.os_version, t.model,
+       t.partner, t.touched_at, t.click_id, t.external_click_id, NULL AS query, t.ip, t.os, t.os_version, t.model,
        t.language, t.ua, t.flags, t.device_sha1_key, t.device_md5_key, t.click_key, t.print_key
 FROM unnest($1::int[], $2::uuid[], $3::timestamptz[]) AS n (number, id, top)
 JOIN touches t ON t.id = n.id AND t.touched_at <= n.top;

@@ -57,12 +57,13 @@ ON CONFLICT DO NOTHING;
 SELECT id FROM touches WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;
 
 -- name: touches_by_text
--- Touches after $1 up to $2, of apps $3, in which one of these texts (lower case) stands.
+-- Touches after $1 up to $2, of apps $3, in which one of these texts (lower case) stands, or may stand: nobody needs to
+-- escape letters, digits and dashes, and some do.
 INSERT INTO found_touches
 SELECT t.id FROM touches t
-WHERE t.id > $1 AND t.id <= $2 AND t.app = ANY($3::text[]) AND EXISTS (
-    SELECT FROM unnest($4::text[]) AS f (form)
-    WHERE strpos(lower(concat_ws(' ', t.query, t.params, t.click_id, t.external_click_id)), f.form) > 0)
+WHERE t.id > $1 AND t.id <= $2 AND t.app = ANY($3::text[]) AND (
+    t.query ~* '%(2d|3[0-9]|[46][1-9a-f]|[57][0-9a])'
+    OR EXISTS (SELECT FROM unnest($4::text[]) AS f (form) WHERE strpos(lower(t.query), f.form) > 0))
 ON CONFLICT DO NOTHING;
 
 -- name: found_touches
@@ -71,7 +72,7 @@ SELECT id FROM found_touches WHERE id > $1 AND leads = $2 ORDER BY id LIMIT $3;
 
 -- name: touches
 -- What tells whether these are the device's: the keys are hashes.
-SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
+SELECT t.id, t.app, t.kind, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
        t.print_key
 FROM touches t WHERE t.id = ANY($1::uuid[]) AND NOT 'forgotten' = ANY(t.flags);
 
@@ -81,7 +82,7 @@ DELETE FROM found_touches WHERE id = ANY($1::uuid[]);
 
 -- name: touches_of_ids
 -- As touches: those that decisions of these installs name as certain winners.
-SELECT t.id, t.app, t.kind, t.params, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
+SELECT t.id, t.app, t.kind, t.query, t.device_sha1_key, t.device_md5_key, t.click_key, t.external_click_key,
        t.print_key
 FROM touches t
 WHERE t.id IN (SELECT touch FROM decisions WHERE conversion = ANY($1::uuid[]) AND method IN ('identifier', 'referrer'))
@@ -90,7 +91,7 @@ AND NOT 'forgotten' = ANY(t.flags);
 -- name: blank_touches
 -- What was counted stays: link, owners, times, kind, operating system, country.
 UPDATE touches SET click_id = NULL, external_click_id = NULL, ip = NULL, ua = '', os_version = '', brand = '',
-    model = '', browser = '', language = '', query = '', params = '{}', headers = '{}',
+    model = '', browser = '', language = '', query = '', headers = '{}',
     device_sha1_key = NULL, device_md5_key = NULL, click_key = NULL, external_click_key = NULL, print_key = NULL,
     flags = array_append(array_remove(flags, 'forgotten'), 'forgotten')
 WHERE id = ANY($1::uuid[])

@@ -11,8 +11,8 @@ NOW_S = 1_800_000_000
 
 INSERT = """
 INSERT INTO touches (id, kind, mode, link, app, touched_at, click_id, ua, os, os_version, brand, model, browser,
-    language, query, params, headers, flags, click_key)
-VALUES ($1::uuid, 'click', 's2s', 'link', 'demo', now(), $2, '', '', '', '', '', '', '', '', '{}', '{}', '{}', $3)
+    language, query, headers, flags, click_key)
+VALUES ($1::uuid, 'click', 's2s', 'link', 'demo', now(), $2, '', '', '', '', '', '', '', '', '{}', '{}', $3)
 """
 
 

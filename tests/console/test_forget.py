@@ -224,6 +224,14 @@ async def test_limited_tracking_has_no_key_and_is_found_by_reading_every_touch(
     assert traces(await everything(pool)) == []
 
 
+async def test_an_escaped_identifier_is_found_by_reading_every_touch(console: Console, pool: asyncpg.Pool) -> None:
+    hidden = "".join(f"%{ord(one):02X}" for one in GAID)
+    other = hidden.replace("%30", "%31")
+    await put(pool, [hit(f"gaid={hidden}&lmt=1"), hit(f"gaid={other}&lmt=1")])
+    assert console.facts("forget", "--id", GAID, "--yes", "--every-touch")["rows"]["touches"] == 1
+    assert await pool.fetch("SELECT query FROM touches WHERE query <> ''") == [(f"gaid={other}&lmt=1",)]
+
+
 async def test_a_forgotten_install_keeps_its_decision(console: Console, pool: asyncpg.Pool) -> None:
     await put_all(pool)
     console.run("forget", "--id", GAID, "--yes")

@@ -70,8 +70,7 @@ async def test_every_shape_of_row_stands_as_it_was_made(connection: asyncpg.Conn
             "SELECT (extract(epoch FROM touched_at) * 1000000)::bigint FROM touches WHERE id = $1", shape.id
         )
         assert touched_us == made.pop("touched_us")
-        for name in ("params", "headers"):
-            assert json.loads(one[name]) == json.loads(made.pop(name))
+        assert json.loads(one.pop("headers")) == json.loads(made.pop("headers"))
         ip = made.pop("ip")
         assert (one["ip"] and ip_interface(one["ip"])) == (ip and ip_interface(ip))
         assert str(one["id"]) == made.pop("id")

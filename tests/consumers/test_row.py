@@ -92,7 +92,6 @@ def test_a_hit_becomes_a_row() -> None:
     assert found["language"] == "de-AT"
     assert (found["click_id"], found["external_click_id"]) == ("c1", None)
     assert (found["ua"], found["query"], found["flags"]) == (PIXEL, query, ["head", "non_public"])
-    assert msgspec.json.decode(found["params"]) == {"click_id": "c1", "site_id": "front page", "utm_source": "n&m"}
     assert msgspec.json.decode(found["headers"]) == {"accept-language": "de-AT,de;q=0.9", "referer": "https://a/"}
     assert row().touched_us == TOUCHED_US
 
@@ -104,7 +103,6 @@ def test_a_nul_becomes_what_postgres_takes() -> None:
     # `%00` alone once stopped the whole consumer.
     found = columns("click_id=a%00b&x%00=%00&device_locale=%00")
     assert found["click_id"] == "a\ufffdb"
-    assert msgspec.json.decode(found["params"])["x\ufffd"] == "\ufffd"
     assert found["query"] == "click_id=a%00b&x%00=%00&device_locale=%00"
     for value in found.values():
         assert "\0" not in str(value)
@@ -113,7 +111,7 @@ def test_a_nul_becomes_what_postgres_takes() -> None:
 def test_bytes_that_are_no_utf_8_become_replacements() -> None:
     found = columns("click_id=%ff%ed%a0%80&google_aid=%c3")
     assert found["click_id"] == "\ufffd" * 4
-    found["params"].encode()
+    assert found["query"] == "click_id=%ff%ed%a0%80&google_aid=%c3"
 
 
 HEADERS = st.sampled_from(["accept-language", "referer", "sec-ch-ua-model", "sec-ch-ua-platform-version"])
@@ -139,8 +137,6 @@ def test_any_hit_becomes_a_row_that_postgres_takes(
             value.encode()
         elif isinstance(value, int):
             assert -(2**63) <= value < 2**63
-    params = msgspec.json.decode(str(made.values[COLUMNS.index("params")]), type=dict[str, str])
-    assert "\0" not in "".join([*params, *params.values()])
 
 
 # The click id

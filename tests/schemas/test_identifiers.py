@@ -1,6 +1,8 @@
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.identifiers import (
     ALIASES,
@@ -12,11 +14,14 @@ from schemas.identifiers import (
     is_no_id,
     md5,
     probed_digests,
+    query_ids,
     same_device,
     sha1,
     stored_digests,
     vendor_case,
 )
+from schemas.query import parse_query
+from tests.support.data import data_folder
 
 GAID = "38400000-8cf0-11bd-b23e-10b96e40000d"
 IDFA = "EA7583CD-A667-48BC-B806-42ECB2B48606"
@@ -102,6 +107,22 @@ def test_a_digest_is_hexadecimal_of_its_own_length(value: str) -> None:
 
 def test_blanks_around_an_id_are_nobodys_and_none_is_nothing() -> None:
     assert device_ids({"google_aid": f" {GAID}\t", "idfa": None}) == [raw("google_aid", GAID)]
+
+
+WORDS = st.sampled_from([*ALIASES, "google_aid_sha1", "idfa_md5", "g%61id", "lmt", "coppa", "x", "oaid=", "=", "&"])
+VALUES = st.sampled_from([GAID, GAID.replace("-", "%2D"), "a" * 40, "%7Bgaid%7D", "1", "+", "%ff", ""]) | st.text()
+
+
+@given(st.lists(st.tuples(WORDS, VALUES)))
+def test_the_identifiers_of_a_query_are_those_of_its_parameters(words: list[tuple[str, str]]) -> None:
+    query = "&".join(f"{name}={value}" for name, value in words)
+    assert query_ids(query) == device_ids(parse_query(query))
+
+
+def test_the_identifiers_of_third_party_urls_are_those_of_their_parameters() -> None:
+    queries = [line.partition("?")[2] for line in (data_folder() / "urls/prebid_urls.txt").read_text().splitlines()]
+    assert len(queries) > 10
+    assert [query_ids(query) for query in queries] == [device_ids(parse_query(query)) for query in queries]
 
 
 def test_digests_are_those_that_networks_send() -> None:

@@ -1,7 +1,7 @@
 """An install and its candidates, for the tests of decisions."""
 
-import json
 from typing import Any
+from urllib.parse import urlencode
 
 from consumers.attribution.facts import Candidate, Conversion
 from schemas.addresses import parse_address
@@ -63,14 +63,14 @@ def touch(
         "os_version": "14",
         "model": "Pixel 8",
         "language": "en-US",
-        "params": params_of(changes.pop("ids", [GAID])),
+        "query": query_of(changes.pop("ids", [GAID])),
         "ua": "phone",
         "flags": [],
     }
     return Candidate(**values | changes)
 
 
-def params_of(ids: list[DeviceId]) -> str:
-    """The parameters of a touch that say these identifiers."""
+def query_of(ids: list[DeviceId]) -> str:
+    """The query of a touch that says these identifiers."""
     forms = {"raw": "", "sha1": "_sha1", "md5": "_md5"}
-    return json.dumps({f"{one.kind}{forms[one.form]}": one.value for one in ids})
+    return urlencode({f"{one.kind}{forms[one.form]}": one.value for one in ids})

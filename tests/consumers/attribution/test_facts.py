@@ -80,7 +80,7 @@ def test_a_touch_without_identifiers_looks_like_its_agent_and_model() -> None:
 def test_the_identifiers_of_a_touch_are_read_from_its_parameters() -> None:
     digest = DeviceId("google_aid", "sha1", sha1(GAID))
     assert touch(ids=[digest]).ids == [digest]
-    assert touch(params=None).ids == []
+    assert touch(query=None).ids == []
 
 
 # The time of the windows

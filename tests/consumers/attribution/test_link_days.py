@@ -21,9 +21,9 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 FILL = """
 INSERT INTO touches (id, kind, mode, link, app, touched_at, ua, os, os_version, brand, model, browser, language,
-                     query, params, headers, flags)
+                     query, headers, flags)
 SELECT (left($1::text, 15) || '000-0000-' || lpad(to_hex(n + $4::int), 12, '0'))::uuid, 'click', 's2s', $2, 'app-1',
-       now(), '', '', '', '', '', '', '', '', '{}', '{}', '{}'
+       now(), '', '', '', '', '', '', '', '', '{}', '{}'
 FROM generate_series(1, $3::int) AS n
 """
 

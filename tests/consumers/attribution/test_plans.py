@@ -15,10 +15,10 @@ from schemas.sql import joined, load
 ROWS = 20_000
 FILL = """
 INSERT INTO touches (id, kind, mode, link, app, touched_at, ua, os, os_version, brand, model, browser, language,
-                     query, params, headers, flags, device_sha1_key, device_md5_key, click_key, external_click_key,
+                     query, headers, flags, device_sha1_key, device_md5_key, click_key, external_click_key,
                      print_key)
 SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - n * 10), 12, '0') || '7' || lpad(to_hex(n), 19, '0'))
-       ::uuid, 'click', 's2s', 'l', 'a', now(), '', 'android', '', '', '', '', '', '', '{}', '{}', '{}', n, n, n, n, n
+       ::uuid, 'click', 's2s', 'l', 'a', now(), '', 'android', '', '', '', '', '', '', '{}', '{}', n, n, n, n, n
 FROM generate_series(1, $1::int) AS n
 """
 

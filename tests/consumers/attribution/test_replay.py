@@ -200,9 +200,9 @@ async def test_a_forgotten_install_keeps_its_decision(shop: Shop) -> None:
 
 FLOOD = """
 INSERT INTO touches (id, kind, mode, link, app, touched_at, ua, os, os_version, brand, model, browser, language,
-                     query, params, headers, flags)
+                     query, headers, flags)
 SELECT (substr($1, 1, 24) || lpad(to_hex(n), 12, '0'))::uuid, 'click', 's2s', 'c', 'shop', now(), '', 'android', '',
-       '', '', '', '', '', '{}', '{}', '{}' FROM generate_series(1, 800) AS n
+       '', '', '', '', '', '{}', '{}' FROM generate_series(1, 800) AS n
 """
 OTHERS_DAY = """
 INSERT INTO link_days (link, day, version, app, clicks, installs, first_hour, week_clicks, week_installs, flooding,
