@@ -136,7 +136,7 @@ def attribution(
     ] = None,
     speed: Annotated[bool, typer.Option(help="Also how fast, beside --grow touches.")] = False,
     grow: Annotated[str, typer.Option(metavar="MILLIONS", help="Touches beside which installs wait.")] = "1,5,20",
-    waiting: Annotated[int, typer.Option(min=10, help="Installs that wait at each of these sizes.")] = 10_000,
+    waiting: Annotated[int, typer.Option(min=10, help="Installs that wait at each of these sizes.")] = 24_000,
     scratch: Scratch = None,
     results: Results = RESULTS,
 ) -> None:

@@ -23,6 +23,8 @@ _CANDIDATE = (
     "confidence",
 )
 
+WOULD_HAVE_WON = "If its link were not judged by its day, it would have won."
+
 
 def facts(row: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of an install, from its row; `decision` is None while it waits."""
@@ -90,7 +92,7 @@ def _candidate(one: Mapping[str, Any]) -> dict[str, Any]:
         "tags": list(tags),
         "figures": figures,
         "sentence": why,
-        "remarks": list(remarks.values()),
+        "remarks": [*remarks.values(), *([WOULD_HAVE_WON] if one.get("would_have_won") else [])],
     }
 
 

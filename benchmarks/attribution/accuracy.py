@@ -49,6 +49,7 @@ async def measure(settings: Settings, history: History, step: Done) -> Findings:
         await pool.execute("ANALYZE")  # as autovacuum would have by now
         await deciding.pass_barriers(pool)
         await deciding.decide_ready(pool)
+        await deciding.close_last_day(pool)
         step(0.95)
         return await _scored(pool, history)
     finally:

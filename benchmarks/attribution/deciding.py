@@ -1,6 +1,7 @@
 """The product's decider over installs that wait; as a program, in a process of its own whose time is taken.
 
-`python -m benchmarks.attribution.deciding` prints one line of JSON: {"installs", "seconds", "cpu_s", "batches_us"}.
+`python -m benchmarks.attribution.deciding` decides what waits, untimed, prints READY, and waits for a line; then it
+decides again, and prints one line of JSON: {"installs", "seconds", "cpu_s", "batches_us"}.
 """
 
 import asyncio
@@ -14,11 +15,14 @@ import msgspec
 import uvloop
 
 from consumers.app import CONNECTIONS_MAX, collect_seldom
+from consumers.attribution.days import publish
 from consumers.attribution.decider import Decider
 from consumers.sources import Partition
 from process.metrics import Meters
 from process.postgres import open_pool
 from schemas.settings import Settings
+
+READY = "ready\n"
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -57,6 +61,19 @@ async def skip_days(pool: asyncpg.Pool) -> None:
     await pool.execute(PUBLISHED)
 
 
+LAST = """
+SELECT to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0)::date
+FROM touches ORDER BY id DESC LIMIT 1
+"""
+
+
+async def close_last_day(pool: asyncpg.Pool) -> None:
+    """The day of the last touch is published, as the first install of the next day would have it."""
+    async with pool.acquire() as connection, connection.transaction():
+        if (day := await connection.fetchval(LAST)) is not None:
+            await publish(connection, day)
+
+
 async def pass_barriers(pool: asyncpg.Pool) -> None:
     """Every install that waits gets a barrier, and passes it."""
     one = decider(pool)
@@ -78,11 +95,14 @@ async def decide_ready(pool: asyncpg.Pool) -> Timing:
 
 
 async def _main() -> Timing:
+    """A decider lives for weeks: its connections are open, its statements planned, its memory is warm."""
     pool = await open_pool(Settings.read(os.environ), size=CONNECTIONS_MAX)
     collect_seldom()
     try:
-        async with pool.acquire() as connection:  # connecting is no part of deciding
-            await connection.fetchval("SELECT 1")
+        await decide_ready(pool)
+        sys.stdout.write(READY)
+        sys.stdout.flush()
+        sys.stdin.readline()
         return await decide_ready(pool)
     finally:
         pool.terminate()

@@ -18,8 +18,8 @@ class AttributionPlan:
     world: World
     grow: tuple[float, ...] = ()
     """Millions of touches that the table holds in turn; empty: speed is not measured."""
-    waiting: int = 10_000
-    """Installs that wait at each of these sizes."""
+    waiting: int = 24_000
+    """Installs that wait at each of these sizes; the first third is decided before time is taken."""
     scratch: Path | None = None
     results: Path = RESULTS
 

@@ -52,7 +52,8 @@ FROM pg_inherits WHERE inhparent = 'touches'::regclass
 """
 RECENT = "SELECT sum(length(query)) FROM touches WHERE id >= $1"
 OUTCOMES = """
-SELECT count(*) FILTER (WHERE method = 'identifier') AS identifier,
+SELECT count(*) AS decided,
+       count(*) FILTER (WHERE method = 'identifier') AS identifier,
        count(*) FILTER (WHERE method = 'referrer') AS referrer,
        count(*) FILTER (WHERE method = 'fingerprint') AS fingerprint,
        avg(jsonb_array_length(candidates))::float8 AS candidates
@@ -116,12 +117,13 @@ class _Run:
         loading_s = time.perf_counter() - began
         self._step(f"{said}: vacuum", millions / self._plan.grow[-1])
         waiting = self._next(number)
-        touches, sizes = asyncio.run(self._prepare(waiting))
+        untimed, timed = waiting[: len(waiting) // 3], waiting[len(waiting) // 3 :]
+        touches, sizes = asyncio.run(self._prepare(untimed))
         self._step(f"{said}: {len(waiting):,} installs wait", millions / self._plan.grow[-1])
-        timing, postgres_s = self._decide()
-        if timing.installs != len(waiting):
-            raise BenchError(f"{timing.installs:,} of {len(waiting):,} installs were decided")
-        outcomes = asyncio.run(self._outcomes(waiting))
+        timing, postgres_s = self._decide(timed)
+        decided, outcomes = asyncio.run(self._outcomes(waiting))
+        if decided != len(waiting):
+            raise BenchError(f"{decided:,} of {len(waiting):,} installs were decided")
         self.shared_buffers = sizes["shared_buffers"]
         return {
             "millions": millions,
@@ -150,19 +152,27 @@ class _Run:
             found = random.Random(number).sample(found, self._plan.waiting)
         return sorted(found, key=lambda one: one.id)
 
-    async def _prepare(self, waiting: list[Install]) -> tuple[int, asyncpg.Record]:
-        """Store the installs with passed barriers; the table as autovacuum and a checkpoint leave it."""
+    async def _prepare(self, installs: list[Install]) -> tuple[int, asyncpg.Record]:
+        """Let the first installs wait; the table as autovacuum leaves it."""
         pool = await open_pool(self._settings)
         try:
             await pool.execute("VACUUM (ANALYZE)", timeout=MAINTENANCE_S_MAX)
             await self._warm(pool)
-            await loading.store(pool, ConversionsHandler(open_countries()), waiting, lambda _: None)
+            touches = await pool.fetchval("SELECT count(*) FROM touches", timeout=MAINTENANCE_S_MAX)
+            await self._store(installs)
+            await pool.execute("ANALYZE installs", timeout=MAINTENANCE_S_MAX)
+            return touches, await pool.fetchrow(SIZES)
+        finally:
+            pool.terminate()
+
+    async def _store(self, installs: list[Install]) -> None:
+        """With passed barriers, and a checkpoint behind them."""
+        pool = await open_pool(self._settings)
+        try:
+            await loading.store(pool, ConversionsHandler(open_countries()), installs, lambda _: None)
             await deciding.skip_days(pool)
             await deciding.pass_barriers(pool)
-            await pool.execute("ANALYZE installs", timeout=MAINTENANCE_S_MAX)
             await pool.execute("CHECKPOINT", timeout=MAINTENANCE_S_MAX)
-            touches = await pool.fetchval("SELECT count(*) FROM touches", timeout=MAINTENANCE_S_MAX)
-            return touches, await pool.fetchrow(SIZES)
         finally:
             pool.terminate()
 
@@ -173,31 +183,40 @@ class _Run:
             await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
             await connection.fetchval(RECENT, self.recent, timeout=MAINTENANCE_S_MAX)
 
-    def _decide(self) -> tuple[Timing, float]:
-        """In a process of its own on the first core, Postgres on the others; the CPU time of Postgres beside it."""
+    def _decide(self, installs: list[Install]) -> tuple[Timing, float]:
+        """Those that wait untimed, then these: a decider lives for weeks, with plans made and memory warm.
+
+        In a process of its own on the first core, Postgres on the others; the CPU time of Postgres beside it.
+        """
         postmaster = self._server.pid
         assert postmaster is not None
         usable = os.sched_getaffinity(0)
         environment = os.environ | {"TOUCHLINE_DATABASE_URL": self._settings.postgres_url()}
         argv = launched([sys.executable, "-m", "benchmarks.attribution.deciding"], self._cores.server)
         _pin(postmaster, self._cores.load)
-        before = cpu_s(postmaster)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(argv, env=environment, cwd=PROJECT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         try:
-            done = subprocess.run(
-                argv, env=environment, cwd=PROJECT, capture_output=True, timeout=DECIDING_S_MAX, check=False
-            )
+            assert process.stdout is not None
+            if process.stdout.readline() == deciding.READY:
+                asyncio.run(self._store(installs))
+            before = cpu_s(postmaster)
+            said, errors = process.communicate("go\n", timeout=DECIDING_S_MAX)
         except subprocess.TimeoutExpired:
             raise BenchError(f"deciding takes more than {DECIDING_S_MAX} s") from None
         finally:
+            process.kill()
             _pin(postmaster, usable)
-        if done.returncode:
-            raise BenchError(f"the deciding process failed: {done.stderr.decode(errors='replace')[-800:]}")
-        return msgspec.json.decode(done.stdout, type=Timing), cpu_s(postmaster) - before
+        if process.returncode:
+            raise BenchError(f"the deciding process failed: {errors[-800:]}")
+        return msgspec.json.decode(said, type=Timing), cpu_s(postmaster) - before
 
-    async def _outcomes(self, waiting: list[Install]) -> dict[str, Any]:
+    async def _outcomes(self, waiting: list[Install]) -> tuple[int, dict[str, Any]]:
+        """How many were decided, and how."""
         pool = await open_pool(self._settings)
         try:
-            return dict(await pool.fetchrow(OUTCOMES, [one.id for one in waiting]))
+            found = dict(await pool.fetchrow(OUTCOMES, [one.id for one in waiting]))
+            return found.pop("decided"), found
         finally:
             pool.terminate()
 

@@ -20,6 +20,9 @@ from schemas.validity import Verdict
 LISTED_MAX = 40
 """Candidates that a decision lists; the others are counted by reason."""
 
+OF_DAYS = frozenset({"flooding", "delays"})
+"""Verdicts by what the link did on a day."""
+
 OTHERS = frozenset({"other_model", "other_os_version", "other_network", "outside_window", "after_install"})
 
 
@@ -32,6 +35,8 @@ class Judged(NamedTuple):
     reason: str
     confidence: float | None = None
     found: Mapping[Verdict, Figures] = {}
+    would_have_won: bool = False
+    """If its link were not judged by its day."""
 
 
 class Decision(NamedTuple):
@@ -75,7 +80,7 @@ def decide(
     reasons = why_they_fall(conversion, candidates, rules) if falls is None else falls
     looked_at = _by_themselves(conversion, list(zip(candidates, reasons, strict=True)), rules, facts)
     earlier, earlier_us = facts.earlier or (None, 0)
-    label, winner = conversion.label, None
+    label, winner, robbed = conversion.label, None, None
     if label is not None:
         method, why = "preinstall", "preinstalled"
     elif earlier is not None and not facts.test and conversion.at_us - earlier_us < rules.reattribution_days * DAY_US:
@@ -85,7 +90,9 @@ def decide(
         method, why = winner.method if winner else "organic", ""
         if winner is not None and winner.link == facts.earlier_link and not facts.test:
             winner, method, why = None, "reinstall", "same_link"
-    judged = [_judged(conversion, one, winner, why) for one in looked_at]
+        if any(one.falls in OF_DAYS for one in looked_at):
+            robbed = _unjudged(conversion, list(zip(candidates, reasons, strict=True)), rules, facts)
+    judged = [_judged(conversion, one, winner, why, robbed) for one in looked_at]
     judged.sort(key=_latest_first)
     listed, more = _listed(judged)
     sure = next((one.confidence for one in judged if one.verdict == WON), None)
@@ -139,10 +146,23 @@ def _chosen(standing: Sequence[Candidate], rules: RuleSet) -> Candidate | None:
     return None
 
 
-def _judged(conversion: Conversion, one: Standing, winner: Candidate | None, why: str) -> Judged:
+def _unjudged(
+    conversion: Conversion, candidates: Sequence[tuple[Candidate, str | None]], rules: RuleSet, facts: Facts
+) -> Candidate | None:
+    """Who would have won if links were not judged by their days: what a link brings is counted without regard to
+    what is said of it, or no word about it would ever be taken back."""
+    looked_at = _by_themselves(conversion, candidates, rules, facts._replace(link_days={}))
+    return _chosen([one.candidate for one in looked_at if one.falls is None], rules)
+
+
+def _judged(
+    conversion: Conversion, one: Standing, winner: Candidate | None, why: str, robbed: Candidate | None
+) -> Judged:
     age_s = max(conversion.at_us - one.candidate.touched_us, 0) // 1_000_000
     reason = one.falls or why or _against(one.candidate, winner)
-    return Judged(one.candidate, age_s, WON if one.candidate is winner else LOST, reason, one.confidence, one.found)
+    verdict = WON if one.candidate is winner else LOST
+    would = one.candidate is robbed and one.falls in OF_DAYS
+    return Judged(one.candidate, age_s, verdict, reason, one.confidence, one.found, would)
 
 
 def _against(one: Candidate, winner: Candidate | None) -> str:
@@ -161,6 +181,6 @@ def _listed(judged: list[Judged]) -> tuple[list[Judged], Mapping[str, int]]:
     """The first forty; behind a crowded address those that are merely somebody else's give way."""
     if len(judged) <= LISTED_MAX:
         return judged, {}
-    ranked = sorted(judged, key=lambda one: (one.reason in OTHERS, *_latest_first(one)))
+    ranked = sorted(judged, key=lambda one: (not one.would_have_won, one.reason in OTHERS, *_latest_first(one)))
     more = Counter(one.reason for one in ranked[LISTED_MAX:])
     return sorted(ranked[:LISTED_MAX], key=_latest_first), dict(sorted(more.items()))

@@ -199,6 +199,8 @@ def _stated(judged: Judged) -> Mapping[str, object]:
         "verdict": judged.verdict,
         "reason": judged.reason,
     }
+    if judged.would_have_won:
+        stated["would_have_won"] = True
     if judged.confidence is not None:
         stated["confidence"] = judged.confidence
     if judged.found:

@@ -20,7 +20,6 @@ Kind = Literal["install", "re-engagement", "web"]
 """What an ad may have led to: an install, the return of a user who was away, or an event of a website."""
 
 
-
 class Label(NamedTuple):
     """The tracking link that an app was delivered with on the device."""
 

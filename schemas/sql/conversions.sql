@@ -253,8 +253,8 @@ SELECT EXISTS (SELECT FROM waiting w JOIN barriers b ON b.id = w.barrier
 
 -- name: publish_day
 -- The figures of every link on a closed day of receipt (ids from $2 up to $3), as the next version of the day:
--- clicks; installs received then (no tests) that one of its touches caused, or would have but for flooding; of these, those
--- within an hour. A link is judged by the week up to the day ($4 days): it floods when it brings less than a share ($6)
+-- clicks; installs received then (no tests) that one of its touches caused, or would have if nobody judged links; of
+-- these, those within an hour. A link is judged by the week up to the day ($4 days): it floods when it brings less than a share ($6)
 -- of what the app's other links would have brought ($7 at least), or next to nothing ($8 a click) of very many ($9).
 WITH version AS (
     INSERT INTO published_days (day, version)
@@ -267,8 +267,9 @@ WITH version AS (
            count(DISTINCT i.id) FILTER (WHERE c.age_seconds <= 3600) AS first_hour
     FROM installs i
     CROSS JOIN LATERAL (SELECT candidates FROM decisions WHERE conversion = i.id ORDER BY number DESC LIMIT 1) d
-    CROSS JOIN LATERAL jsonb_to_recordset(d.candidates) AS c (link text, verdict text, reason text, age_seconds bigint)
-    WHERE i.id >= $2 AND i.id < $3 AND NOT i.test AND (c.verdict = 'won' OR c.reason = 'flooding')
+    CROSS JOIN LATERAL jsonb_to_recordset(d.candidates)
+        AS c (link text, verdict text, would_have_won boolean, age_seconds bigint)
+    WHERE i.id >= $2 AND i.id < $3 AND NOT i.test AND (c.verdict = 'won' OR c.would_have_won)
     GROUP BY c.link, i.app
 ), before AS (
     SELECT link, app, sum(clicks) AS clicks, sum(installs) AS installs FROM (

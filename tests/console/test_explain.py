@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from console.explanation import WOULD_HAVE_WON
 from console.remarks import duration, said
 from schemas.reasons import SENTENCES
 from schemas.validity import VERDICTS
@@ -182,7 +183,7 @@ def test_a_touch_that_fell_by_a_verdict_says_its_figures_and_a_winner_what_else_
     console: Console,
 ) -> None:
     figures = {"flooding": {"clicks": 12_000, "installs": 0}}
-    fell = candidate(verdict="lost", reason="flooding", tags=["flooding"], figures=figures)
+    fell = candidate(verdict="lost", reason="flooding", tags=["flooding"], figures=figures, would_have_won=True)
     winner = candidate(tags=["data_centre", "other_os"], figures={"other_os": {"touch": "ios", "install": "android"}})
     tags = ["data_centre", "other_os"]
     console.add_decision(console.add_install("i-1"), touch=TOUCH, candidates=[winner, fell], tags=tags)
@@ -191,9 +192,9 @@ def test_a_touch_that_fell_by_a_verdict_says_its_figures_and_a_winner_what_else_
     first, second = facts["candidates"]
     assert first["sentence"] == SENTENCES["latest_of_method"]
     assert first["remarks"] == [SENTENCES["data_centre"], "The touch came from ios, the install from android."]
-    assert (second["tags"], second["figures"], second["remarks"]) == (["flooding"], figures, [])
+    assert (second["tags"], second["figures"], second["remarks"]) == (["flooding"], figures, [WOULD_HAVE_WON])
     page = console.run("explain", "i-1").stdout
-    for sentence in (*first["remarks"], "Its link floods: 12 000 clicks on that day, 0 installs."):
+    for sentence in (*first["remarks"], WOULD_HAVE_WON, "Its link floods: 12 000 clicks on that day, 0 installs."):
         assert sentence in page
 
 

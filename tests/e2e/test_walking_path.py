@@ -213,9 +213,7 @@ def test_nul_and_broken_escapes_do_not_stop_the_consumer(product: Product) -> No
         ping = query(device_ip="198.51.100.1", device_ua="x", click_timestamp=before)
         assert product.get(f"/serve/{LINK}?click_id=odd-{number}&odd={odd}&{ping}&noredirect")[0] == 204
     rows = eventually(
-        lambda: (
-            len(found := product.sql("SELECT query FROM touches WHERE click_id LIKE 'odd-%'")) == 6 and found
-        )
+        lambda: len(found := product.sql("SELECT query FROM touches WHERE click_id LIKE 'odd-%'")) == 6 and found
     )
     assert {"a%00b" in row["query"] for row in rows} == {True, False}
 

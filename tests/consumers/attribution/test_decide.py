@@ -315,6 +315,32 @@ def test_forty_are_all_listed() -> None:
     assert (len(decision.judged), decision.more) == (LISTED_MAX, {})
 
 
+FLOODS = Facts(link_days={("flood", DAY): LinkDay(0, 0, 12_000, 0, flooding=True, delays=False)})
+
+
+def test_a_flooding_touch_says_whether_it_would_have_won() -> None:
+    latest, earlier = touch(link="flood", number=2), touch(link="flood", age_us=2 * HOUR_US, number=3)
+    honest = touch(age_us=HOUR_US)
+    decision = decide(install(), [honest, earlier, latest], facts=FLOODS)
+    assert decision.winner is honest
+    assert [(one.candidate, one.would_have_won) for one in decision.judged] == [
+        (honest, False),
+        (latest, True),
+        (earlier, False),
+    ]
+
+
+def test_a_flooding_touch_that_a_surer_method_beats_would_not_have_won() -> None:
+    found = [touch(age_us=HOUR_US), touch("fingerprint", link="flood", number=2)]
+    assert not any(one.would_have_won for one in decide(install(), found, facts=FLOODS).judged)
+
+
+def test_a_flooding_fingerprint_that_is_unsure_would_not_have_won() -> None:
+    found = [touch("fingerprint", link="flood", ids=[], model="", os_version="", age_us=9 * HOUR_US)]
+    decision = decide(install(), found, facts=FLOODS)
+    assert (decision.judged[0].reason, decision.judged[0].would_have_won) == ("flooding", False)
+
+
 def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given() -> None:
     rules = RuleSet(rules=SURE.rules, validity=dict.fromkeys(VERDICTS, "reject"))
     flags = ["bot", "no_agent", "data_centre", "non_public", "prefetch"]
