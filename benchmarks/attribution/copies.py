@@ -26,7 +26,7 @@ from benchmarks.attribution.truth import Touch
 from consumers.touches import copying
 from consumers.touches.country import Countries
 from consumers.touches.data_centres import open_data_centres
-from consumers.touches.row import touch_row
+from consumers.touches.row import COLUMNS, touch_row
 from schemas import keys
 from schemas.addresses import parse_address, touch_network
 from schemas.devices import OTHER
@@ -64,13 +64,14 @@ def keep(touch: Touch, countries: Countries) -> Kept:
     made = touch_row(hit, countries, open_data_centres())
     values = made.values
     copied = copying.row(values)
-    click_id, ip = values[6], values[8]
-    assert not made.more_keys and len(click_id) == 16 and ip is not None and values[24] is None
+    named = dict(zip(COLUMNS, values, strict=True))
+    click_id, ip = named["click_id"], named["ip"]
+    assert not made.more_keys and len(click_id) == 16 and ip is not None and named["external_click_key"] is None
     before = 2 + 20 + 12 + sum(4 if key is None else 12 for key in values[-5:]) + len(_address(ip)) + 4 + 16
     number = int(hit.id.replace("-", ""), 16)
     return Kept(
         touch.arrives_us, hit.link, hit.app, hit.kind, number >> 64, number & (1 << 64) - 1, copied[22:34],
-        (values[21], values[22]), values[10], ip, click_id, copied[before:],
+        (named["device_sha1_key"], named["device_md5_key"]), named["os"], ip, click_id, copied[before:],
     )  # fmt: skip
 
 
