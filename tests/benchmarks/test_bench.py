@@ -170,7 +170,7 @@ def test_attribution_is_scored_and_timed_beside_a_growing_table(tmp_path: Path) 
     assert [row["method"] for row in facts["rows"]] == ["identifier", "referrer", "fingerprint", "organic"]
     assert isinstance(facts["settings"]["seed"], int) and facts["world"]["seed"] == facts["settings"]["seed"]
     small, large = facts["sections"]["Speed"]
-    assert (small["installs"], large["installs"]) == (30, 30)
+    assert (small["installs"], large["installs"]) == (20, 20)  # of 30 that wait the first third is untimed
     assert 2000 < small["touches"] < large["touches"] and small["ratio"] == 1.0
     assert large["installs_per_s"] > 0 and large["indexes_gb"] > small["indexes_gb"] > 0
 
