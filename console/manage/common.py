@@ -36,7 +36,7 @@ def shell_user() -> str:
 async def note(
     connection: asyncpg.Connection, by: str, action: str, kind: str, subject: str, *, before: object, after: object
 ) -> None:
-    """Into the audit, in the transaction of the change. `by`: a token's id or `shell_user()`; `action`: create, change,
-    delete, …; `before` and `after`: the thing as it is shown, None when it is not there. Secrets are never among them."""
+    """Into the audit, in the transaction of the change. `by`: a token's id or `shell_user()`; `action`: create,
+    change, delete, …; `before`, `after`: the thing as it is shown, None when it is not there; never with secrets."""
     packed = [None if one is None else msgspec.json.encode(one).decode() for one in (before, after)]
     await connection.execute(load("audit")["note"], by, action, kind, subject, *packed)

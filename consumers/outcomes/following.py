@@ -16,7 +16,7 @@ POLL_S = 0.1
 
 
 class Follower(Protocol):
-    """Does what follows from decisions, as a function of what stands: following one twice does nothing the second time."""
+    """Does what follows from decisions, as a function of what stands: the second time nothing is left to do."""
 
     async def follow(self, connection: asyncpg.Connection, conversions: Sequence[UUID], *, silent: bool) -> None:
         """In the caller's transaction; ids of installs, returns and events, some of which may be undecided still, or

@@ -1,5 +1,6 @@
 """What is decided or stored is followed, once it is committed, and never lost."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
@@ -20,6 +21,10 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await pool_of(database_url)
     yield pool
     pool.terminate()
+
+
+def some_id() -> str:
+    return new_id(time.time_ns() // 1000)
 
 
 class Follower:
@@ -48,7 +53,7 @@ async def test_a_decided_install_is_followed(pool: asyncpg.Pool) -> None:
 
 
 async def test_what_a_follower_could_not_do_is_followed_again(pool: asyncpg.Pool) -> None:
-    one = new_id()
+    one = some_id()
     async with pool.acquire() as connection:
         await leave(connection, [one])
     follower = Follower()
@@ -65,12 +70,12 @@ async def test_what_a_follower_could_not_do_is_followed_again(pool: asyncpg.Pool
 async def test_nothing_is_followed_before_it_is_committed(pool: asyncpg.Pool) -> None:
     follower = Follower()
     async with pool.acquire() as connection, connection.transaction():
-        await leave(connection, [new_id()])
+        await leave(connection, [some_id()])
         assert not await Following(pool, [follower]).step()
 
 
 async def test_a_replays_outcomes_are_silent_and_others_are_not(pool: asyncpg.Pool) -> None:
-    loud, silent = new_id(), new_id()
+    loud, silent = some_id(), some_id()
     async with pool.acquire() as connection:
         await leave(connection, [loud, loud])
         await leave(connection, [silent], silent=True)
@@ -81,6 +86,6 @@ async def test_a_replays_outcomes_are_silent_and_others_are_not(pool: asyncpg.Po
 
 async def test_many_are_left_in_rows_of_bounded_size(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection:
-        await leave(connection, [new_id() for _ in range(CONVERSIONS_MAX + 1)])
+        await leave(connection, [some_id() for _ in range(CONVERSIONS_MAX + 1)])
         await leave(connection, [])
     assert await pool.fetchval(LEFT) == 2
