@@ -1,4 +1,4 @@
-"""`touchline consume touches|attribution|rejects`, and `touchline replay`."""
+"""`touchline consume touches|attribution|rejects|postbacks`, and `touchline replay`."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import typer
 
 from consumers.app import run_consumer
 from consumers.attribution.replay_command import replay_command
+from consumers.outcomes.role import run_postbacks
 from process.life import run
 from process.terminal import Command, run_app
 from schemas.settings import Settings
@@ -40,6 +41,12 @@ def attribution() -> None:
 def rejects() -> None:
     """What the edge refused, with its reasons."""
     _start("rejects")
+
+
+@consume.command()
+def postbacks() -> None:
+    """What follows from decisions: costs, and postbacks to partners."""
+    run("postbacks", run_postbacks)
 
 
 if __name__ == "__main__":

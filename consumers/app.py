@@ -82,14 +82,14 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
     try:
         async with served(settings, PORTS[consumer], meters, lambda: runner.away) as port:
             log.info("consumes %s; metrics on port %d", READS[consumer], port)
-            await _together([runner.run, *others], stop)
+            await together([runner.run, *others], stop)
     finally:
         for one in sources:
             await one.close()
         pool.terminate()
 
 
-async def _together(loops: list[Callable[[asyncio.Event], Awaitable[None]]], stop: asyncio.Event) -> None:
+async def together(loops: list[Callable[[asyncio.Event], Awaitable[None]]], stop: asyncio.Event) -> None:
     """Run them all; when one ends, by error or not, the others end too."""
     tasks = [asyncio.ensure_future(loop(stop)) for loop in loops]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ELSEWHERE = {
     "edge": ("ingest", "Take clicks, impressions, installs and events over HTTP."),
-    "consume": ("consumers", "Read the log into Postgres: touches, attribution, rejects."),
+    "consume": ("consumers", "Read the log into Postgres: touches, attribution, rejects; send postbacks."),
     "app": ("console", "Create, list and show apps."),
     "link": ("console", "Create, list and show tracking links."),
     "test-device": ("console", "Devices for trying things out: in no report and no money."),

@@ -15,7 +15,7 @@ EDGES_MAX = 32
 MEMBERS_MAX = 5
 TIMEOUT_S = 2.0
 ANSWER_BYTES_MAX = 4 * 2**20
-EXPECTED = ("edge 0", *READS)
+EXPECTED = ("edge 0", *READS, "postbacks")
 """Without these nothing works; every other process is listed when it answers."""
 COUNTRY_DATABASE = "touchline_country_database"
 """Gauge of the touches consumer that is always 1; its labels `source` and `date` name the database."""

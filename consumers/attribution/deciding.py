@@ -12,6 +12,7 @@ from consumers.attribution.decide import Decision, Judged, decide, why_they_fall
 from consumers.attribution.facts import Candidate, Conversion, Label, conversion
 from consumers.attribution.probes import looked_for
 from consumers.attribution.record import read_facts
+from consumers.outcomes.queue import leave
 from schemas.events import Device, Install, Referrer
 from schemas.ids import received_us
 from schemas.rules import DEFAULT, Named, name_of, stored_rules
@@ -64,6 +65,7 @@ async def keep(connection: asyncpg.Connection, found: Sequence[Decided], *, repl
     values = [_values(one) for one in found]
     kind = found[0].conversion.kind
     await connection.execute(load("conversions")["decide"], *zip(*values, strict=True), replayed, kind)
+    await leave(connection, [one.conversion.id for one in found], silent=replayed)
     watched = [(key, one.conversion.id) for one in found for key in _watched(one)]
     if kind != "install":  # an install's own keys stand since it was stored
         watched += [(key, one.conversion.id) for one in found for key in _looked_for(one)]

@@ -14,6 +14,7 @@ from consumers.attribution.returning import keep_activity
 from consumers.attribution.testing import tests_among
 from consumers.attribution.visits import insert_visits, watch_visits
 from consumers.forgotten import Forgotten
+from consumers.outcomes.queue import leave
 from consumers.runner import Row, Stored
 from consumers.sources import Record
 from consumers.touches.country import Countries
@@ -68,6 +69,7 @@ class ConversionsHandler:
             ids = {str(row["id"]) for row in found}
             new |= ids
             await _let_wait(connection, [one for one in events if one.id in ids])
+            await leave(connection, sorted(ids))
         visits = [row.value for row in rows if isinstance(row.value, Visit)]
         if visits:
             ids = await insert_visits(connection, visits, self._countries)

@@ -17,7 +17,7 @@ from tests.console.conftest import Console, now_us
 from tests.support.mock_kafka import MockKafka
 from tests.support.product import free_ports
 
-ROLES = {"edge 0": 0, "touches": PORTS["touches"], "attribution": PORTS["attribution"], "rejects": PORTS["rejects"]}
+ROLES = {"edge 0": 0} | {role: PORTS[role] for role in ("touches", "attribution", "rejects", "postbacks")}
 METRICS = """# HELP touchline_country_database x
 # TYPE touchline_country_database gauge
 touchline_country_database{source="Test \\"db\\"",date="2026-10-27"} 1.0

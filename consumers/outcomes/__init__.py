@@ -1,0 +1,1 @@
+"""What follows from decisions: costs, and postbacks to partners."""

@@ -1,0 +1,28 @@
+"""`touchline consume postbacks`: follows outcomes, and sends what partners are to be told."""
+
+import asyncio
+import logging
+
+from consumers.app import CONNECTIONS_MAX, collect_seldom, together
+from consumers.outcomes.following import Following
+from process.health import served
+from process.metrics import Meters
+from process.postgres import open_pool
+from schemas.ports import PORTS
+from schemas.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
+    """Until `stop`."""
+    collect_seldom()
+    meters = Meters()
+    pool = await open_pool(settings, size=CONNECTIONS_MAX)
+    following = Following(pool, [])
+    try:
+        async with served(settings, PORTS["postbacks"], meters, lambda: None) as port:
+            log.info("follows outcomes and sends postbacks; metrics on port %d", port)
+            await together([following.run], stop)
+    finally:
+        pool.terminate()

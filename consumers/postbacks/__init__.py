@@ -1,0 +1,1 @@
+"""Postbacks: partners are told what their clicks have led to."""
