@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from console.profiles import Call, Golden, Postback, Profile, macros_in, without_macros
 from console.urls import checked_url
+from schemas.query import storable
 
 PLATFORMS = ("android", "ios")
 CALL_KEY = "@call"
@@ -72,9 +73,14 @@ def parameter_faults(parameters: Mapping[str, str]) -> Iterator[Fault]:
                 yield Fault(f"parameters.{needed}", "A server that calls must say this; without it the call is pixel.")
 
 
-def expanded(text: str, values: Mapping[str, str], encode: Callable[[str], str]) -> str:
-    """The text with each `{name}` replaced by its value, encoded for its place; by nothing when there is none."""
-    return _OURS.sub(lambda found: encode(values.get(found[1], "")), text)
+def expand_url(template: str, values: Mapping[str, str]) -> str:
+    """The address with each `{name}` replaced by its value, percent-encoded; by nothing when there is none."""
+    return _OURS.sub(lambda found: in_url(values.get(found[1], "")), template)
+
+
+def expand_json(template: str, values: Mapping[str, str]) -> str:
+    """The JSON text with each `{name}` of its strings replaced by its value, escaped; likewise."""
+    return _OURS.sub(lambda found: in_json(values.get(found[1], "")), template)
 
 
 def with_account(text: str, account: Mapping[str, str], encode: Callable[[str], str]) -> str:
@@ -84,12 +90,12 @@ def with_account(text: str, account: Mapping[str, str], encode: Callable[[str], 
 
 def in_url(value: str) -> str:
     """Encoded for a URL: nothing in it can end the value."""
-    return quote(value, safe="")
+    return quote(storable(value), safe="")
 
 
 def in_json(value: str) -> str:
     """Encoded for the inside of a JSON string."""
-    return json.dumps(value)[1:-1]
+    return json.dumps(storable(value))[1:-1]
 
 
 def _identity(profile: Profile) -> Iterator[Fault]:
@@ -155,10 +161,10 @@ def _postback(field: str, postback: Postback) -> Iterator[Fault]:
 
 def _golden(field: str, postback: Postback, golden: Golden) -> Iterator[Fault]:
     try:
-        url = expanded(with_account(postback.url, golden.account, in_url), golden.values, in_url)
+        url = expand_url(with_account(postback.url, golden.account, in_url), golden.values)
         body = postback.body
         if body is not None:
-            body = expanded(with_account(body, golden.account, in_json), golden.values, in_json)
+            body = expand_json(with_account(body, golden.account, in_json), golden.values)
     except KeyError as error:
         yield Fault(f"{field}.account", f"It lacks {error.args[0]}.")
         return

@@ -17,7 +17,7 @@ from console.profile_rules import (
     with_account,
     with_call,
 )
-from console.profiles import BYTES_MAX, Call, Profile, parse_profile, shipped
+from console.profiles import BYTES_MAX, Profile, parse_profile, shipped
 from console.urls import checked_url
 
 GENERIC = "generic"
@@ -76,14 +76,25 @@ def chosen_profile(name_or_file: str) -> Profile:
 
 
 def kept_parameters(profile: Profile | None, own: Mapping[str, str]) -> dict[str, str]:
-    """What `partners.parameters` holds of a partner: its profile's (without one, the generic one's), and beside or
+    """What is put into a partner's addresses: its profile's parameters (without one, the generic ones), and beside or
     instead of them the operator's own; an empty value takes one out, of every platform. Raises Refused."""
-    base = with_call(profile if profile is not None else profile_named(GENERIC))
-    kept = {name: value for name, value in base.items() if name not in own and name.partition("@")[0] not in own}
-    kept |= {name: value for name, value in own.items() if value}
+    kept = _merged(profile if profile is not None else profile_named(GENERIC), own)
     for fault in parameter_faults(kept):
         raise Refused(fault.field, fault.sentence)
     return kept
+
+
+def partner_urls(profile: str | None, own: Mapping[str, str], base: str, link: str) -> list[TrackingUrls]:
+    """`tracking_urls` of a partner as it stands in `partners`. A profile that does not come with the product was an
+    operator's file: what it said was kept with the partner's own parameters."""
+    known = shipped().get(profile if profile is not None else GENERIC)
+    return tracking_urls(_merged(known, own) if known is not None else own, base, link)
+
+
+def _merged(profile: Profile, own: Mapping[str, str]) -> dict[str, str]:
+    base = with_call(profile)
+    kept = {name: value for name, value in base.items() if name not in own and name.partition("@")[0] not in own}
+    return kept | {name: value for name, value in own.items() if value}
 
 
 def tracking_urls(parameters: Profile | Mapping[str, str], base: str, link: str) -> list[TrackingUrls]:
@@ -97,7 +108,7 @@ def tracking_urls(parameters: Profile | Mapping[str, str], base: str, link: str)
     named = {name: value for name, value in parameters.items() if name != CALL_KEY and value}
     if not named:
         return []
-    call = msgspec.convert(parameters.get(CALL_KEY) or "redirect", Call)
+    call = parameters.get(CALL_KEY, "redirect")
     platforms: tuple[Platform | None, ...] = ("android", "ios") if any("@" in name for name in named) else (None,)
     return [_urls(_query(named, platform), call, base.rstrip("/"), link, platform) for platform in platforms]
 
@@ -111,7 +122,7 @@ def _query(named: Mapping[str, str], platform: Platform | None) -> str:
     return "&".join(parts)
 
 
-def _urls(query: str, call: Call, base: str, link: str, platform: Platform | None) -> TrackingUrls:
+def _urls(query: str, call: str, base: str, link: str, platform: Platform | None) -> TrackingUrls:
     # a person who follows a click is sent on; who calls beside the landing gets 200 and an image; a server's ping 204
     click = ".gif" if call == "pixel" else ""
     impression = "" if call == "s2s" else ".gif"
@@ -133,6 +144,9 @@ def default_templates(profile: Profile, account: Mapping[str, str]) -> list[Offe
     for name, where in profile.account.items():
         if profile.postbacks and not account.get(name):
             raise Refused(f"account.{name}", f"It is missing: {where}.")
+    for name, value in account.items():
+        if not value.isprintable():
+            raise Refused(f"account.{name}", "It has characters that cannot be printed.")
     offered = []
     for one in profile.postbacks:
         urls = [with_account(url, account, in_url) if url is not None else None for url in (one.url, one.reversal_url)]

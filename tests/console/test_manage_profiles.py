@@ -15,6 +15,7 @@ from console.manage.profiles import (
     chosen_profile,
     default_templates,
     kept_parameters,
+    partner_urls,
     tracking_urls,
 )
 from console.profile_rules import with_call
@@ -90,6 +91,15 @@ def test_own_parameters_stand_beside_or_instead_of_the_profiles() -> None:
     assert urlsplit(ios.click).path == "/c/77"
 
 
+def test_a_partner_is_shown_its_addresses_by_the_name_of_its_profile() -> None:
+    assert partner_urls(None, {}, EDGE, "77") == tracking_urls(shipped()["generic"], EDGE, "77")
+    assert partner_urls("unity_ads", {}, EDGE, "77") == tracking_urls(shipped()["unity_ads"], EDGE, "77")
+    (own,) = partner_urls("google_ads", {"click_id": "{gclid}"}, EDGE, "77")
+    assert own.click == "https://go.example/c/77?click_id={gclid}"
+    (own,) = partner_urls("of a file", {"click_id": "[CID]", "@call": "pixel"}, EDGE, "77")
+    assert own.click == "https://go.example/c/77.gif?click_id=[CID]"
+
+
 @pytest.mark.parametrize(
     ("own", "field"),
     [
@@ -123,12 +133,14 @@ def test_a_value_that_postbacks_need_is_asked_for() -> None:
     with pytest.raises(Refused, match="it knows game_id") as refused:
         default_templates(shipped()["unity_ads"], {"game_id": "1", "key": "x"})
     assert refused.value.field == "account.key"
+    with pytest.raises(Refused, match="cannot be printed"):
+        default_templates(shipped()["unity_ads"], {"game_id": "1\x00"})
     with pytest.raises(Refused, match="no host that can exist"):
         default_templates(shipped()["generic"], {"host": "a b/c@d"})
 
 
 @settings(deadline=None)
-@given(st.text(min_size=1, max_size=40))
+@given(st.text(min_size=1, max_size=40).filter(str.isprintable))
 def test_a_value_of_the_operator_stays_in_its_place(key: str) -> None:
     (install, *_) = default_templates(shipped()["applovin"], {"sdk_key": key})
     assert install.url.isascii()

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from console.manage.profiles import default_templates
-from console.profile_rules import Fault, expanded, faults, in_json, in_url
+from console.profile_rules import Fault, expand_json, expand_url, faults
 from console.profiles import Postback, Profile, Style, macros_in, parse_profile, shipped
 from schemas.errors import TouchlineError
 from schemas.identifiers import is_no_id
@@ -23,8 +23,7 @@ def sent(profile: Profile, postback: Postback) -> tuple[str, str | None]:
     assert postback.golden is not None
     offered = default_templates(profile, postback.golden.account)[profile.postbacks.index(postback)]
     values = postback.golden.values
-    body = expanded(offered.body, values, in_json) if offered.body is not None else None
-    return expanded(offered.url, values, in_url), body
+    return expand_url(offered.url, values), expand_json(offered.body, values) if offered.body is not None else None
 
 
 def test_the_networks_are_there() -> None:
