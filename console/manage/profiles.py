@@ -136,34 +136,37 @@ def _urls(query: str, call: str, base: str, link: str, platform: Platform | None
 
 def default_templates(profile: Profile, account: Mapping[str, str]) -> list[OfferedPostback]:
     """The profile's postbacks with the operator's values in them. A draft's are off: nobody has confirmed them.
-    Raises Refused when a value is missing, or is not known."""
-    for name in account:
+    Raises Refused when a value is missing, unknown or unfit."""
+    _check_account(profile, account)
+    return [
+        OfferedPostback(
+            event=one.event,
+            mode=one.mode if profile.kind == "integrated" else "off",
+            first_only=one.first_only,
+            method=one.method,
+            url=_address(one.url, account),
+            body=with_account(one.body, account, in_json) if one.body is not None else None,
+            reversal_url=_address(one.reversal_url, account) if one.reversal_url is not None else None,
+        )
+        for one in profile.postbacks
+    ]
+
+
+def _check_account(profile: Profile, account: Mapping[str, str]) -> None:
+    for name, value in account.items():
         if name not in profile.account:
             known = ", ".join(profile.account) or "none"
             raise Refused(f"account.{name}", f"The profile {profile.name} knows no such value; it knows {known}.")
-    for name, where in profile.account.items():
-        if profile.postbacks and not account.get(name):
-            raise Refused(f"account.{name}", f"It is missing: {where}.")
-    for name, value in account.items():
         if not value.isprintable():
             raise Refused(f"account.{name}", "It has characters that cannot be printed.")
-    offered = []
-    for one in profile.postbacks:
-        urls = [with_account(url, account, in_url) if url is not None else None for url in (one.url, one.reversal_url)]
-        for url in urls:
-            try:
-                checked_url(url) if url is not None else None
-            except ValueError as error:
-                raise Refused("account", f"{url!r} {error}.") from None
-        offered.append(
-            OfferedPostback(
-                event=one.event,
-                mode=one.mode if profile.kind == "integrated" else "off",
-                first_only=one.first_only,
-                method=one.method,
-                url=urls[0] or "",
-                body=with_account(one.body, account, in_json) if one.body is not None else None,
-                reversal_url=urls[1],
-            )
-        )
-    return offered
+    for name, where in profile.account.items():
+        if not account.get(name):
+            raise Refused(f"account.{name}", f"It is missing: {where}.")
+
+
+def _address(template: str, account: Mapping[str, str]) -> str:
+    url = with_account(template, account, in_url)
+    try:
+        return checked_url(url)
+    except ValueError as error:
+        raise Refused("account", f"{url!r} {error}.") from None
