@@ -21,6 +21,7 @@ ELSEWHERE = {
     "consume": ("consumers", "Read the log into Postgres: touches, attribution, rejects; send postbacks."),
     "app": ("console", "Create, list and show apps."),
     "link": ("console", "Create, list and show tracking links."),
+    "partner-profile": ("console", "Ad networks: the macros of their addresses, their postbacks."),
     "test-device": ("console", "Devices for trying things out: in no report and no money."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),

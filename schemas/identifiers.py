@@ -39,9 +39,11 @@ UPPER_CASE: frozenset[IdKind] = frozenset({"ios_ifa", "windows_aid"})
 """Kinds whose vendor writes upper case; the others are written in lower case."""
 
 _MACRO = re.compile(
-    r"\{.*\}|\$\{.*\}|__\w+__|\[.*\]|%%.*%%|%7B.*%7D|<.*>|(null|undefined|none|unknown|n/?a|nan)",
+    r"\{.*\}|\$\{.*\}|__\w+__|\[.*\]|%.*%%|%7B.*%7D|<.*>|(null|undefined|none|unknown|n/?a|nan)",
     re.IGNORECASE | re.DOTALL,
 )
+"""`%.*%%`: of `%%ADID%%` decoding takes `%AD` for an escape, and one percent sign is left before it."""
+
 _MACRO_STARTS = frozenset("{$_[%<nuNU")
 _HEX = {"sha1": re.compile(r"[0-9a-f]{40}\Z"), "md5": re.compile(r"[0-9a-f]{32}\Z")}
 

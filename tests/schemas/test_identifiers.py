@@ -95,6 +95,11 @@ def test_what_names_nobody_is_no_id(value: str) -> None:
     assert device_ids({"google_aid": value, "idfa": f" {value} "}) == []
 
 
+@pytest.mark.parametrize("macro", ["%%ADVERTISING_IDENTIFIER_PLAIN%%", "%%ADID%%", "%%DEVICE_ID%%", "%%41%%"])
+def test_a_macro_that_begins_like_an_escape_is_no_id_either(macro: str) -> None:
+    assert query_ids(f"google_aid={macro}") == []
+
+
 @pytest.mark.parametrize("value", [GAID, IDFA, "1f2e3d4c5b6a7988", "0a", "nullable", "a{b}", "[a", "__x"])
 def test_what_names_somebody_is_an_id(value: str) -> None:
     assert not is_no_id(value)

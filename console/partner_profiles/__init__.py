@@ -1,0 +1,1 @@
+"""Partner profiles that come with the product: data files only, read by `console.profiles`."""
