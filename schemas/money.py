@@ -3,7 +3,6 @@
 import re
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Rational
 
 MICROS = 1_000_000
 MICROS_MAX = 2**63 - 1
@@ -40,6 +39,6 @@ def from_micros(micros: int) -> str:
     return f"{'-' if micros < 0 else ''}{whole}.{decimals}"
 
 
-def whole_micros(nanos: Rational | Decimal) -> int:
+def whole_micros(nanos: Fraction | Decimal | int) -> int:
     """Nano-units as micro-units, rounded once, half to even: for what is shown."""
     return round(Fraction(nanos) / 1000)

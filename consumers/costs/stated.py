@@ -55,12 +55,12 @@ def stated_cost(parameters: Mapping[str, str]) -> Stated | None:
     return Stated(known, currency, exactly(nanos, 3 if known == "cpm" else 0))
 
 
-def read_stated(kind: TouchKind, parameters: Mapping[str, str]) -> tuple[Stated | None, str | None]:
-    """What the touch itself costs by its partner's word; or the flag that says that it cannot be read."""
+def read_stated(kind: TouchKind, parameters: Mapping[str, str]) -> tuple[Stated | None, tuple[str, ...]]:
+    """What the touch itself costs by its partner's word; and the flag when that cannot be read."""
     if not says_a_cost(parameters):
-        return None, None
+        return None, ()
     try:
         said = stated_cost(parameters)
     except ValueError:
-        return None, BAD_COST
-    return (said if said is not None and said.model == PRICED_BY[kind] and said.nanos else None), None
+        return None, (BAD_COST,)
+    return (said if said is not None and said.model == PRICED_BY[kind] and said.nanos else None), ()

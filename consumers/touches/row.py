@@ -77,8 +77,6 @@ def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> Touc
     external_click_id = parameters.get("external_click_id") or None
     language = _language(hit, parameters)
     stated, bad_cost = read_stated(hit.kind, parameters)
-    if bad_cost is not None:
-        found = [*found, bad_cost]
     values = (
         hit.id,
         hit.kind,
@@ -99,7 +97,7 @@ def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> Touc
         country,
         hit.query,
         _encode(hit.headers).decode() if hit.headers else "{}",
-        [*hit.flags, *found] if found else hit.flags,
+        [*hit.flags, *found, *bad_cost] if found or bad_cost else hit.flags,
         sha1_key,
         md5_key,
         _click_key(hit, click_id),

@@ -24,7 +24,8 @@ def tariff(model: str, **changes: Any) -> Tariff:
 
 
 def install(**changes: Any) -> Happened:
-    return Happened(**{"kind": "install", "campaign": "c", "app": "a", "at": AT} | changes)
+    values: dict[str, Any] = {"kind": "install", "campaign": "c", "app": "a", "at": AT}
+    return Happened(**values | changes)
 
 
 def event(name: str, **changes: Any) -> Happened:
