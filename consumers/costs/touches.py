@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import asyncpg
@@ -51,11 +52,12 @@ class Counted(NamedTuple):
     stated: Stated | None
 
 
-_tariffs = msgspec.json.Decoder(list[TouchTariff])
+_tariffs = msgspec.json.Decoder(tuple[TouchTariff, ...])
 
 
-def read_tariffs(packed: str) -> list[TouchTariff]:
-    """As the links' owners bring them."""
+@lru_cache(maxsize=1000)
+def read_tariffs(packed: str) -> tuple[TouchTariff, ...]:
+    """As the links' owners bring them: the same for every link of a campaign."""
     return _tariffs.decode(packed)
 
 

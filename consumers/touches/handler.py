@@ -136,7 +136,7 @@ async def _keep_keys(connection: asyncpg.Connection, rows: Sequence[Row]) -> Non
 
 async def _owners(
     connection: asyncpg.Connection, links: set[str]
-) -> tuple[dict[str, bytes], dict[str, list[TouchTariff]]]:
+) -> tuple[dict[str, bytes], dict[str, tuple[TouchTariff, ...]]]:
     """Partner and campaign of every link, those of now, none for a link that is not known; and the tariffs of the links
     whose campaigns pay for clicks or impressions."""
     found = await connection.fetch(load("touches")["owners"], sorted(links))

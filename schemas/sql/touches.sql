@@ -1,11 +1,17 @@
 -- name: owners
 -- Partner and campaign of links, those of now, and the tariffs of the campaign's clicks and impressions (null: none).
-SELECT l.id AS link, c.partner, l.campaign, (
-    SELECT jsonb_agg(jsonb_build_object('id', t.id, 'app', t.app, 'model', t.model, 'starts_on', t.starts_on,
-                                        'ends_on', t.ends_on))
-    FROM tariffs t WHERE t.campaign = l.campaign AND t.model IN ('cpc', 'cpm') AND t.deleted_at IS NULL) AS tariffs
-FROM links l LEFT JOIN campaigns c ON c.id = l.campaign
-WHERE l.id = ANY($1::text[]);
+WITH owned AS MATERIALIZED (
+    SELECT l.id AS link, c.partner, l.campaign
+    FROM links l LEFT JOIN campaigns c ON c.id = l.campaign
+    WHERE l.id = ANY($1::text[])
+), priced AS (
+    SELECT t.campaign, jsonb_agg(jsonb_build_object('id', t.id, 'app', t.app, 'model', t.model,
+                                                    'starts_on', t.starts_on, 'ends_on', t.ends_on)) AS tariffs
+    FROM tariffs t
+    WHERE t.campaign IN (SELECT campaign FROM owned) AND t.model IN ('cpc', 'cpm') AND t.deleted_at IS NULL
+    GROUP BY 1
+)
+SELECT o.link, o.partner, o.campaign, p.tariffs FROM owned o LEFT JOIN priced p ON p.campaign = o.campaign;
 
 -- name: stage
 -- A session's scratch table: COPY cannot say ON CONFLICT.
