@@ -4,12 +4,16 @@ management and questions from the shell."""
 import typer
 
 from console.apps import apps
+from console.campaign_money import campaign_money_command
+from console.corrections import corrections
 from console.explain import explain
 from console.forget import forget
 from console.links import links
 from console.profile_commands import profiles
+from console.rates import rates
 from console.status.command import status
 from console.tail import tail
+from console.tariffs import tariffs
 from console.test_devices import test_devices
 from console.verify import verify
 from process.terminal import Command, run_app
@@ -24,6 +28,10 @@ app.add_typer(apps, name="app")
 app.add_typer(links, name="link")
 app.add_typer(profiles, name="partner-profile")
 app.add_typer(test_devices, name="test-device")
+app.add_typer(tariffs, name="tariff")
+app.add_typer(corrections, name="correction")
+app.add_typer(rates, name="rate")
+app.command("campaign-money", cls=Command)(campaign_money_command)
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 

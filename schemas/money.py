@@ -1,6 +1,8 @@
 """Money: whole micro-units of a currency, never floats."""
 
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 MICROS = 1_000_000
 MICROS_MAX = 2**63 - 1
@@ -35,3 +37,8 @@ def from_micros(micros: int) -> str:
     whole, rest = divmod(abs(micros), MICROS)
     decimals = f"{rest:06}".rstrip("0").ljust(2, "0")
     return f"{'-' if micros < 0 else ''}{whole}.{decimals}"
+
+
+def whole_micros(nanos: Fraction | Decimal | int) -> int:
+    """Nano-units as micro-units, rounded once, half to even: for what is shown."""
+    return round(Fraction(nanos) / 1000)

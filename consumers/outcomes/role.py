@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from consumers.app import CONNECTIONS_MAX, collect_seldom, together
+from consumers.costs.pricer import Pricer
 from consumers.outcomes.following import Following
 from process.health import served
 from process.metrics import Meters
@@ -19,7 +20,7 @@ async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
     collect_seldom()
     meters = Meters()
     pool = await open_pool(settings, size=CONNECTIONS_MAX)
-    following = Following(pool, [])
+    following = Following(pool, [Pricer()])
     try:
         async with served(settings, PORTS["postbacks"], meters, lambda: None) as port:
             log.info("follows outcomes and sends postbacks; metrics on port %d", port)

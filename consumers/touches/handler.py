@@ -8,6 +8,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from consumers.costs.stated import Stated
+from consumers.costs.touches import Counted, TouchTariff, count_costs, read_tariffs
 from consumers.forgotten import Forgotten
 from consumers.runner import Row, Stored
 from consumers.sources import Record
@@ -18,6 +20,7 @@ from consumers.touches.data_centres import DataCentres, open_data_centres
 from consumers.touches.row import touch_row
 from schemas.codec import decode_hit
 from schemas.errors import DeadLetter
+from schemas.events import TouchKind
 from schemas.ids import floor_id, received_us
 from schemas.keys import touch_id_key
 from schemas.rules import CLOCK_SKEW_US
@@ -35,6 +38,9 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
     keys: tuple[int | None, ...]
     more_keys: list[int]
     touched_us: int
+    app: str
+    kind: TouchKind
+    stated: Stated | None
 
 
 class TouchesHandler:
@@ -64,13 +70,18 @@ class TouchesHandler:
         # the store's address that a redirect leads to carries the hit's id: an install may name it
         named = touch_id_key(hit.id) if hit.mode == "redirect" else None
         keys = (*touch.values[-5:], named)
-        return Row(record, hit.id, hit.link, Touch(copied, keys, touch.more_keys, touch.touched_us))
+        return Row(
+            record,
+            hit.id,
+            hit.link,
+            Touch(copied, keys, touch.more_keys, touch.touched_us, hit.app, hit.kind, touch.stated),
+        )
 
     async def store(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> Stored:
         """COPY into the table; when a hit stands there already, all by way of the stage, which skips it."""
         if await self.forgotten.read(connection):
             rows = [self._blanked(row) if self._is_forgotten(row) else row for row in rows]
-        owners = await _owners(connection, {row.subject for row in rows})
+        owners, tariffs = await _owners(connection, {row.subject for row in rows})
         copied = [(row.value.copied, owners[row.subject]) for row in rows]
         new: Iterable[Row] = rows
         stored = len(rows)
@@ -81,11 +92,13 @@ class TouchesHandler:
             await connection.execute(load("touches")["stage"])
             await _copy(connection, "stage_touches", copied)
             ids = {str(row["id"]) for row in await connection.fetch(load("touches")["insert"])}
-            new = [row for row in rows if row.id in ids]
+            new = {row.id: row for row in rows if row.id in ids}.values()
             stored = len(ids)
         more = [(key, row.value.touched_us, row.id) for row in new for key in row.value.more_keys]
         if more:
             await connection.execute(load("touches")["more_keys"], *zip(*more, strict=True))
+        if tariffs or any(row.value.stated is not None for row in new):
+            await count_costs(connection, map(_counted, new), tariffs)
         await _keep_keys(connection, rows)
         return Stored(stored, [])
 
@@ -95,7 +108,13 @@ class TouchesHandler:
 
     def _blanked(self, row: Row) -> Row:
         values = blank_touch(touch_row(decode_hit(row.record.value), self._countries, self._data_centres).values)
-        return Row(row.record, row.id, row.subject, Touch(copying.row(values), values[-5:], [], row.value.touched_us))
+        blank = msgspec.structs.replace(row.value, copied=copying.row(values), keys=values[-5:], more_keys=[])
+        return Row(row.record, row.id, row.subject, blank)
+
+
+def _counted(row: Row) -> Counted:
+    touch: Touch = row.value
+    return Counted(row.subject, touch.app, touch.kind, touch.touched_us, touch.stated)
 
 
 async def _keep_keys(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
@@ -115,11 +134,15 @@ async def _keep_keys(connection: asyncpg.Connection, rows: Sequence[Row]) -> Non
     await connection.executemany(load("conversions")["new_keys"], [one for one in since if one[1]])
 
 
-async def _owners(connection: asyncpg.Connection, links: set[str]) -> dict[str, bytes]:
-    """Partner and campaign of every link, those of now; none for a link that is not known."""
+async def _owners(
+    connection: asyncpg.Connection, links: set[str]
+) -> tuple[dict[str, bytes], dict[str, tuple[TouchTariff, ...]]]:
+    """Partner and campaign of every link, those of now, none for a link that is not known; and the tariffs of the links
+    whose campaigns pay for clicks or impressions."""
     found = await connection.fetch(load("touches")["owners"], sorted(links))
     ends = {row["link"]: copying.owners(row["partner"], row["campaign"]) for row in found}
-    return {link: ends.get(link) or copying.owners(None, None) for link in links}
+    tariffs = {row["link"]: read_tariffs(row["tariffs"]) for row in found if row["tariffs"] is not None}
+    return {link: ends.get(link) or copying.owners(None, None) for link in links}, tariffs
 
 
 async def _copy(connection: asyncpg.Connection, table: str, rows: Sequence[tuple[bytes, bytes]]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from consumers.costs.stated import Stated, read_stated
 from consumers.touches.country import Countries
 from consumers.touches.data_centres import DataCentres
 from consumers.touches.user_agent import from_hints, parse
@@ -56,6 +57,8 @@ class TouchRow(msgspec.Struct, frozen=True, gc=False):
     values: tuple[Any, ...]
     more_keys: list[int]
     touched_us: int
+    stated: Stated | None
+    """What it costs by its partner's word."""
 
 
 def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> TouchRow:
@@ -73,6 +76,7 @@ def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> Touc
     click_id = parameters.get("click_id") or parameters.get("clickId") or None
     external_click_id = parameters.get("external_click_id") or None
     language = _language(hit, parameters)
+    stated, bad_cost = read_stated(hit.kind, parameters)
     values = (
         hit.id,
         hit.kind,
@@ -93,14 +97,14 @@ def touch_row(hit: Hit, countries: Countries, data_centres: DataCentres) -> Touc
         country,
         hit.query,
         _encode(hit.headers).decode() if hit.headers else "{}",
-        [*hit.flags, *found] if found else hit.flags,
+        [*hit.flags, *found, *bad_cost] if found or bad_cost else hit.flags,
         sha1_key,
         md5_key,
         _click_key(hit, click_id),
         _click_key(hit, external_click_id),
         keys.print_key(hit.app, hit.kind, agent.os, print_network) if print_network and agent.os != OTHER else None,
     )
-    return TouchRow(values, more_keys, hit.touched_us)
+    return TouchRow(values, more_keys, hit.touched_us, stated)
 
 
 def _place(network: Network, countries: Countries) -> tuple[str, str | None, str | None]:

@@ -80,10 +80,19 @@ CREATE TABLE tariffs (
     starts_on  date NOT NULL,                       -- UTC, inclusive, as the end
     ends_on    date CHECK (ends_on >= starts_on),
     created_at timestamptz NOT NULL DEFAULT now(),
-    deleted_at timestamptz
+    deleted_at timestamptz,
+    CHECK (model IN ('share', 'other') OR (micros IS NOT NULL AND currency IS NOT NULL)),
+    CHECK (model <> 'share' OR share_ppm IS NOT NULL),
+    CHECK ((model = 'cpa') = (event IS NOT NULL))
 );
 
 CREATE INDEX tariffs_campaign ON tariffs (campaign);
+
+-- Every batch of touches asks for these.
+CREATE INDEX tariffs_touches ON tariffs (campaign) WHERE model IN ('cpc', 'cpm') AND deleted_at IS NULL;
+
+-- What a campaign brought begins with the conversions that are its own.
+CREATE INDEX decisions_campaign ON decisions (campaign, conversion) WHERE campaign IS NOT NULL;
 
 -- Clicks and impressions that a tariff prices, by the hour of the touch.
 CREATE TABLE touch_costs (
@@ -95,7 +104,7 @@ CREATE TABLE touch_costs (
     PRIMARY KEY (tariff, link, app, hour)
 );
 
--- What partners say that their touches cost (mt_cost_*), likewise.
+-- What partners say that their clicks and impressions cost (mt_cost_*), likewise.
 CREATE TABLE partner_costs (
     link     text NOT NULL,
     app      text NOT NULL,
@@ -108,7 +117,7 @@ CREATE TABLE partner_costs (
 -- What installs and events cost: never edited, the sum of a conversion's rows of a tariff stands.
 CREATE TABLE conversion_costs (
     conversion uuid NOT NULL,
-    tariff     bigint NOT NULL REFERENCES tariffs,
+    tariff     bigint NOT NULL,                     -- 0: the partner's word, of a touch that says what an install costs
     number     int NOT NULL,                        -- 1, 2, …
     link       text NOT NULL,
     app        text NOT NULL,
@@ -119,7 +128,7 @@ CREATE TABLE conversion_costs (
     PRIMARY KEY (conversion, tariff, number)
 );
 
-CREATE INDEX conversion_costs_tariff ON conversion_costs (tariff, hour);
+CREATE INDEX conversion_costs_tariff ON conversion_costs (tariff, link, hour);
 
 CREATE TABLE corrections (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

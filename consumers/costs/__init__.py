@@ -1,0 +1,1 @@
+"""What touches and conversions cost, by the tariffs of campaigns and by what partners say."""

@@ -1,0 +1,110 @@
+-- name: priced
+-- Whether any tariff ever priced events, and any a first payment: deleted ones too, what they asked for is taken back.
+SELECT EXISTS (SELECT FROM tariffs WHERE model IN ('cpa', 'share')) AS events,
+       EXISTS (SELECT FROM tariffs WHERE event = 'first payment') AS first_payments;
+
+-- name: installs
+-- The installs among these, and the reinstalls that stand on what was decided about them.
+WITH RECURSIVE theirs AS (
+    SELECT id FROM installs WHERE id = ANY($1::uuid[])
+    UNION
+    SELECT d.conversion FROM theirs t JOIN decisions d ON d.earlier = t.id AND d.method = 'reinstall'
+    WHERE NOT EXISTS (SELECT FROM decisions l WHERE l.conversion = d.conversion AND l.number > d.number)
+)
+SELECT id FROM theirs ORDER BY id;
+
+-- name: events
+-- The next page: at most $4 of the events among $1, and of those of installs $2, after $3.
+SELECT id FROM (
+    SELECT id FROM events WHERE id = ANY($1::uuid[])
+    UNION
+    SELECT v.event FROM unnest($2::uuid[]) AS i (id)
+    CROSS JOIN LATERAL (SELECT event FROM event_installs WHERE install = i.id OFFSET 0) v
+) e WHERE id > $3 ORDER BY id LIMIT $4;
+
+-- name: lock_installs
+-- Two processes never price the same at once.
+SELECT id FROM installs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: lock_events
+-- Likewise.
+SELECT id FROM events WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
+
+-- name: standing_installs
+-- Installs with the attribution that stands, and with what its touch said when that may have been a cost.
+SELECT s.install AS id, s.app, s.link, s.campaign, s.decided AND NOT s.test AS counts,
+       'forgotten' = ANY(i.flags) AS forgotten, conversion_time(i.installed_at, i.id) AS at,
+       o.method = 'reinstall' AS again,
+       s.touch IS NULL OR (t.id IS NOT NULL AND NOT 'forgotten' = ANY(t.flags)) AS touch_known,
+       CASE WHEN strpos(t.query, 'cost') > 0 THEN t.query END AS query
+FROM unnest($1::uuid[]) AS n (id)
+CROSS JOIN LATERAL (SELECT * FROM standing_attributions WHERE install = n.id OFFSET 0) s
+JOIN installs i ON i.id = s.install
+LEFT JOIN LATERAL (SELECT method FROM decisions WHERE conversion = n.id ORDER BY number DESC LIMIT 1) o ON true
+LEFT JOIN touches t ON t.id = s.touch;
+
+-- name: standing_events
+-- Events with the attribution that stands for them; of those that bring a user back also the one of the return. A share
+-- of revenue may end some days after the install that was attributed: of a reinstall the first one.
+SELECT e.id, e.app, e.name, e.revenue_micros, e.currency, e.at, 'forgotten' = ANY(e.flags) AS forgotten,
+       c.link, c.campaign, c.decided AND NOT c.test AS counts, conversion_time(i.installed_at, i.id) AS installed_at,
+       r.link AS return_link, r.campaign AS return_campaign
+FROM unnest($1::uuid[]) AS n (id)
+JOIN events e ON e.id = n.id
+LEFT JOIN LATERAL (SELECT * FROM credited_events WHERE event = n.id OFFSET 0) c ON true
+LEFT JOIN LATERAL (
+    WITH RECURSIVE chain AS (
+        SELECT c.install AS id, 1 AS step
+        UNION ALL
+        SELECT d.earlier, h.step + 1 FROM chain h CROSS JOIN LATERAL (
+            SELECT method, earlier FROM decisions WHERE conversion = h.id ORDER BY number DESC LIMIT 1) d
+        WHERE d.method = 'reinstall' AND h.step < 1000)
+    SELECT id FROM chain ORDER BY step DESC LIMIT 1) f ON true
+LEFT JOIN installs i ON i.id = f.id
+LEFT JOIN LATERAL (
+    SELECT kind, method, link, campaign, test FROM decisions WHERE conversion = n.id ORDER BY number DESC LIMIT 1
+) r ON r.kind = 're-engagement' AND r.method <> 'active' AND NOT r.test;
+
+-- name: first_payments
+-- Of the users whose events these are: the first payment, and those that were priced as the first. Reinstalls are of the
+-- same user.
+WITH RECURSIVE asked AS (
+    SELECT DISTINCT v.install FROM unnest($1::uuid[]) AS n (id)
+    CROSS JOIN LATERAL (SELECT install FROM event_installs WHERE event = n.id AND revenue_micros > 0 OFFSET 0) v
+), up AS (
+    SELECT install, install AS member FROM asked
+    UNION
+    SELECT u.install, d.earlier FROM up u CROSS JOIN LATERAL (
+        SELECT method, earlier FROM decisions WHERE conversion = u.member ORDER BY number DESC LIMIT 1) d
+    WHERE d.method = 'reinstall'
+), members AS (
+    SELECT * FROM up
+    UNION
+    SELECT m.install, d.conversion FROM members m JOIN decisions d ON d.earlier = m.member AND d.method = 'reinstall'
+    WHERE NOT EXISTS (SELECT FROM decisions l WHERE l.conversion = d.conversion AND l.number > d.number)
+), payments AS (
+    SELECT m.install, p.event, p.at FROM members m JOIN installs i ON i.id = m.member AND NOT i.test
+    CROSS JOIN LATERAL (
+        SELECT event, at FROM event_installs
+        WHERE install = m.member AND revenue_micros > 0 AND NOT 'sandbox' = ANY(flags) OFFSET 0) p
+)
+SELECT (array_agg(event ORDER BY at, event))[1] AS first,
+       array_agg(event) FILTER (WHERE EXISTS (
+           SELECT FROM conversion_costs k JOIN tariffs t ON t.id = k.tariff
+           WHERE k.conversion = p.event AND t.event = 'first payment')) AS priced
+FROM payments p GROUP BY install;
+
+-- name: tariffs
+-- By which conversions of these campaigns are priced.
+SELECT id, campaign, app, model, event, micros, share_ppm, days, currency, starts_on, ends_on
+FROM tariffs WHERE campaign = ANY($1::text[]) AND model IN ('cpi', 'cpa', 'share') AND deleted_at IS NULL;
+
+-- name: standing
+-- What these conversions cost so far.
+SELECT conversion, tariff, link, app, hour, currency, sum(nanos) AS nanos, max(number) AS number
+FROM conversion_costs WHERE conversion = ANY($1::uuid[]) GROUP BY 1, 2, 3, 4, 5, 6;
+
+-- name: add
+-- Rows that make it what it is now.
+INSERT INTO conversion_costs (conversion, tariff, number, link, app, hour, currency, nanos)
+SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::numeric[]);
