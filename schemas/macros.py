@@ -6,7 +6,7 @@ text they are strings, or values of their own. Scheme and host are never replace
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -60,7 +60,13 @@ def expand_json(template: str, values: Mapping[str, str]) -> str:
     """The JSON text with its macros replaced: escaped in strings; outside quotes a value of its own, which is a number,
     true, false, null (also when it is empty), what was JSON already, or a string."""
 
-    return _json_filled(template, lambda name: values.get(name, ""))
+    def replaced(match: re.Match[str]) -> str:
+        text, colon, name = match.groups()
+        if name is not None:
+            return _json_value(values.get(name, ""))
+        return match[0] if colon else _MACRO.sub(lambda one: _json_escaped(values.get(one[1], "")), text)
+
+    return _JSON_PARTS.sub(replaced, template)
 
 
 def check_url(template: str) -> None:
@@ -84,9 +90,10 @@ def check_json(template: str) -> None:
     for text, colon, _ in _JSON_PARTS.findall(template):
         if colon and _MACRO.search(text):
             raise ValueError("has a macro in the name of a member: only values are replaced")
+    names = macros_in(template)
     for sample in _SAMPLES:
         try:
-            msgspec.json.decode(_json_filled(template, lambda _, value=sample: value))
+            msgspec.json.decode(expand_json(template, dict.fromkeys(names, sample)))
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise ValueError(f"is no JSON once its macros are replaced: {error}") from None
 
@@ -95,16 +102,6 @@ def _segment(template: str, values: Mapping[str, str]) -> str:
     made = _filled(template, values)
     # "..", given as a value, would lead to another path
     return _filled(template, {}) if made != template and _DOTS.fullmatch(made) else made
-
-
-def _json_filled(template: str, value_of: Callable[[str], str]) -> str:
-    def replaced(match: re.Match[str]) -> str:
-        text, colon, name = match.groups()
-        if name is not None:
-            return _json_value(value_of(name))
-        return match[0] if colon else _MACRO.sub(lambda one: _json_escaped(value_of(one[1])), text)
-
-    return _JSON_PARTS.sub(replaced, template)
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

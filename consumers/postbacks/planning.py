@@ -137,7 +137,7 @@ def _is_told(template: Template, row: Mapping[str, Any], first: First) -> bool:
 
 def _is_theirs(template: Template, row: Mapping[str, Any]) -> bool:
     """The operator's own: whoever's it is."""
-    return row["link"] is not None if template.partner is None else row["partner"] == template.partner
+    return row["link"] is not None if template.partner is None else bool(row["partner"] == template.partner)
 
 
 def _follow(
