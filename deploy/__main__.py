@@ -22,6 +22,7 @@ ELSEWHERE = {
     "app": ("console", "Create, list and show apps."),
     "link": ("console", "Create, list and show tracking links."),
     "test-device": ("console", "Devices for trying things out: in no report and no money."),
+    "postback-template": ("console", "What partners, or you, are told of installs and events."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),

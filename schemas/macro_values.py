@@ -6,6 +6,7 @@ also when the click has a parameter of that name; every other name is the click'
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -67,6 +68,12 @@ def macro_values(row: Mapping[str, Any], name: str, *, attributed: bool) -> dict
     found |= _of_conversion(row, name)
     found |= _of_install(row)
     return found | _of_device(row, found)
+
+
+@cache
+def known_macros() -> frozenset[str]:
+    """Every predefined name; those of event parameters have no end."""
+    return frozenset(macro_values(_Nothing(), "", attributed=True))
 
 
 class _Nothing(dict[str, Any]):

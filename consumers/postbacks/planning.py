@@ -132,7 +132,7 @@ def _is_told(template: Template, row: Mapping[str, Any], first: First) -> bool:
         return False
     if not template.first_only or row["install"] is None:
         return True
-    return first.setdefault((template.id, row["install"]), row["conversion"]) == row["conversion"]
+    return bool(first.setdefault((template.id, row["install"]), row["conversion"]) == row["conversion"])
 
 
 def _is_theirs(template: Template, row: Mapping[str, Any]) -> bool:

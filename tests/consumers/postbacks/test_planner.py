@@ -374,17 +374,11 @@ async def test_postbacks_are_due_after_the_partners_hold_time(pool: asyncpg.Pool
 
 async def test_every_macro_says_what_is_known(pool: asyncpg.Pool) -> None:
     names = (
-        "conversion_event_json",
-        "price",
-        "currency",
-        "click_ipv6",
-        "install_ipv6",
-        "google_aid",
-        "mt_gaid_lc",
-        "utm_x",
+        *("conversion_event_json", "price", "currency", "click_ipv6", "install_ipv6", "google_aid", "mt_gaid_lc"),
+        *("mt_network", "mt_sub1", "mtpc_id", "mtpp_title", "mtep_seen", "mtep_list", "mtj_list", "os_name", "utm_x"),
+        *("app_package_name", "tracker_name", "touchline_id", "transaction_id", "nothing", "profile_id"),
+        "device_model",
     )
-    names += ("mt_network", "mt_sub1", "mtpc_id", "mtpp_title", "mtep_seen", "mtep_list", "os_name", "device_model")
-    names += ("app_package_name", "tracker_name", "touchline_id", "transaction_id", "nothing", "profile_id", "mtj_list")
     fields = ", ".join(f'"{name}": "{{{name}}}"' for name in names)
     template = f'{{"event": "{{conversion_event_name}}", "json": {{mtj_list}}, "revenue": {{price}}, {fields}}}'
     await add_template(pool, "payment", method="POST", body=template)
