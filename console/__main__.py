@@ -1,5 +1,4 @@
-"""`touchline app`, `link`, `partner-profile`, `test-device`, `explain`, `tail`, `status`, `verify`, `forget`:
-management and questions from the shell."""
+"""Management from the shell, and answers to: why, did it arrive, is all well?"""
 
 import typer
 
@@ -9,6 +8,7 @@ from console.corrections import corrections
 from console.explain import explain
 from console.forget import forget
 from console.links import links
+from console.postback_templates import postback_templates
 from console.profile_commands import profiles
 from console.rates import rates
 from console.status.command import status
@@ -32,6 +32,7 @@ app.add_typer(tariffs, name="tariff")
 app.add_typer(corrections, name="correction")
 app.add_typer(rates, name="rate")
 app.command("campaign-money", cls=Command)(campaign_money_command)
+app.add_typer(postback_templates, name="postback-template")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 

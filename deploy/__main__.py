@@ -27,6 +27,7 @@ ELSEWHERE = {
     "correction": ("console", "Create, list and delete corrections of what campaigns cost."),
     "rate": ("console", "Set, load and list daily rates of currencies."),
     "campaign-money": ("console", "What a campaign cost, and what it earned."),
+    "postback-template": ("console", "What partners, or you, are told of installs and events."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),

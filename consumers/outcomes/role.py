@@ -6,6 +6,7 @@ import logging
 from consumers.app import CONNECTIONS_MAX, collect_seldom, together
 from consumers.costs.pricer import Pricer
 from consumers.outcomes.following import Following
+from consumers.postbacks.planner import Planner
 from process.health import served
 from process.metrics import Meters
 from process.postgres import open_pool
@@ -20,7 +21,7 @@ async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
     collect_seldom()
     meters = Meters()
     pool = await open_pool(settings, size=CONNECTIONS_MAX)
-    following = Following(pool, [Pricer()])
+    following = Following(pool, [Pricer(), Planner()])
     try:
         async with served(settings, PORTS["postbacks"], meters, lambda: None) as port:
             log.info("follows outcomes and sends postbacks; metrics on port %d", port)

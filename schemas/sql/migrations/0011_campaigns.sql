@@ -186,7 +186,9 @@ CREATE TABLE postbacks (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     template    bigint REFERENCES postback_templates,   -- null: a trial
     conversion  uuid,                               -- of the install, return or event
+    install     uuid,                               -- that it belongs to; null: a website's
     touch       uuid,
+    link        text,                               -- of the attribution that is told; null: it is told without one
     reversal    boolean NOT NULL DEFAULT false,
     app         text NOT NULL,
     partner     text,                               -- null: the operator's own
@@ -205,6 +207,7 @@ CREATE TABLE postbacks (
 
 CREATE INDEX postbacks_due ON postbacks (partner, due_at) WHERE state = 'waiting';
 CREATE INDEX postbacks_conversion ON postbacks (conversion);
+CREATE INDEX postbacks_install ON postbacks (install, template) WHERE install IS NOT NULL;
 CREATE INDEX postbacks_created ON postbacks (created_at);
 
 CREATE TABLE postback_attempts (
