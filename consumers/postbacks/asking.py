@@ -85,8 +85,9 @@ class GuardedResolver(AbstractResolver):
 class Asker:
     """The client: connections are kept, cookies are not, and no proxy of the environment is used."""
 
-    def __init__(self, guard: Guard, look_up: LookUp = socket.getaddrinfo) -> None:
+    def __init__(self, guard: Guard, look_up: LookUp = socket.getaddrinfo, answer_s: float = ANSWER_S) -> None:
         self._guard = guard
+        self._answer_s = answer_s
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
@@ -114,12 +115,12 @@ class Asker:
         asked = _Asked(self._session, self._guard, key, secret)
         refused, error = False, None
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 await asked.follow(method, url, (body or "").encode() if method == "POST" else b"")
         except NotAllowed as why:
             refused, error = True, str(why)
         except TimeoutError:
-            error = f"No answer within {ANSWER_S:.0f} s."
+            error = f"No answer within {self._answer_s:g} s."
         except (aiohttp.ClientError, OSError, ValueError) as why:
             error = in_words(why)
         latency_ms = int((time.perf_counter() - began_s) * 1000)
@@ -166,8 +167,8 @@ class _Asked:
                     self.status, self.body = response.status, b""
                     await self._read(response)
                     return response.headers.get("Location") if response.status in REDIRECTS else None
-            except aiohttp.ServerDisconnectedError:
-                if not again:
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if not again or isinstance(error, aiohttp.ClientConnectorError):
                     raise
         raise AssertionError("unreachable")
 

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 
@@ -18,7 +19,7 @@ from consumers.postbacks.asking import Answer, Asker, LookUp
 from consumers.postbacks.gauges import Gauges
 from consumers.postbacks.guard import Guard
 from consumers.postbacks.lanes import Claimed, Lane
-from consumers.postbacks.schedule import is_partners_fault
+from consumers.postbacks.schedule import ANSWER_S, is_partners_fault
 from consumers.postbacks.store import Result
 from process.life import sleep_unless
 from process.metrics import Meters
@@ -54,8 +55,10 @@ class Sender:
         *,
         now: Callable[[], datetime] = utc_now,
         look_up: LookUp = socket.getaddrinfo,
+        answer_s: float = ANSWER_S,
     ) -> None:
-        self._pool, self._guard, self._now, self._look_up = pool, guard, now, look_up
+        self._pool, self._now = pool, now
+        self._make_asker = partial(Asker, guard, look_up, answer_s)
         self._gauges = Gauges(meters)
         self._lanes: dict[str, Lane] = {}
         self._after = ""
@@ -76,7 +79,7 @@ class Sender:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then what is asked for already is waited for, and recorded."""
         self._stopping, over = False, asyncio.Event()
-        async with Asker(self._guard, self._look_up) as asker:
+        async with self._make_asker() as asker:
             self._asker = asker
             recording = asyncio.ensure_future(self._record_always(over))
             try:
