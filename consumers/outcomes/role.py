@@ -23,7 +23,7 @@ async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
     meters = Meters()
     pool = await open_pool(settings, size=CONNECTIONS_MAX)
     following = Following(pool, [])
-    sender = Sender(pool, meters, Guard.allowing(settings.postback_targets))
+    sender = Sender(pool, meters, Guard(settings.postback_targets))
     housekeeping = Housekeeping(pool, meters, sender, settings.postback_days)
     try:
         async with served(settings, PORTS["postbacks"], meters, lambda: sender.away) as port:

@@ -174,7 +174,8 @@ class _Asked:
 
     async def _read(self, response: aiohttp.ClientResponse) -> None:
         read = 0
-        while part := await response.content.read(READ_BYTES_MAX):
+        while not response.content.at_eof():
+            part = await response.content.read(READ_BYTES_MAX)
             self.body = (self.body + part)[:ANSWER_BYTES]
             read += len(part)
             if read > READ_BYTES_MAX:

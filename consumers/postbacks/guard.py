@@ -5,7 +5,7 @@ the sender stands in. A name is judged by the addresses that are connected to, a
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
@@ -89,29 +89,26 @@ def _host(text: str) -> tuple[str, bool]:
         raise NotAllowed(f"The host {text[:60]!r} is an address in an odd spelling.") from None
 
 
-@dataclass(frozen=True, slots=True)
 class Guard:
     """What is allowed although it is not on the internet: networks, and names whatever their address."""
 
-    networks: tuple[Network, ...] = ()
-    names: frozenset[str] = frozenset()
-
-    @classmethod
-    def allowing(cls, targets: tuple[Network | str, ...]) -> "Guard":
+    def __init__(self, targets: Iterable[Network | str] = ()) -> None:
         """The setting TOUCHLINE_POSTBACK_TARGETS."""
-        networks = tuple(one for one in targets if isinstance(one, Network))
-        return cls(networks, frozenset(one for one in targets if isinstance(one, str)))
+        targets = tuple(targets)
+        self._networks = tuple(one for one in targets if isinstance(one, Network))
+        self._names = frozenset(one for one in targets if isinstance(one, str))
+        self._literals = lru_cache(maxsize=4096)(lambda host: self.permits(host, host))
 
     def permits(self, host: str, address: str) -> bool:
         """Whether a connection to `address`, found for `host`, may be made."""
         network = parse_address(address)
         if network is None:
             return False
-        return is_public(network) or host in self.names or any(one.contains(network) for one in self.networks)
+        return is_public(network) or host in self._names or any(one.contains(network) for one in self._networks)
 
     def check_literal(self, target: Target) -> None:
         """Raises NotAllowed for an address in the URL itself; names are judged when their addresses are known."""
-        if target.literal and not self.permits(target.host, target.host):
+        if target.literal and not self._literals(target.host):
             raise NotAllowed(f"{target.host} is not an address on the internet.")
 
     def check_found(self, host: str, addresses: list[str]) -> list[str]:
