@@ -1,4 +1,4 @@
-"""`touchline bench edge|latency|pipeline|backlog|catch-up|attribution`: each writes JSON and an HTML page."""
+"""`touchline bench edge|latency|pipeline|backlog|catch-up|attribution|postbacks`: each writes JSON and an HTML page."""
 
 import importlib
 import resource
@@ -18,6 +18,7 @@ from benchmarks.attribution.parameters import World
 from benchmarks.attribution.plan import AttributionPlan, parse_grow
 from benchmarks.errors import BenchError, Missing
 from benchmarks.plan import RESULTS, Plan
+from benchmarks.postbacks import PostbacksPlan
 from deploy.postgres import PostgresError
 from deploy.topics import TopicsError
 from schemas.errors import TouchlineError
@@ -149,6 +150,19 @@ def attribution(
         return AttributionPlan(world, parse_grow(grow) if speed else (), waiting, scratch, results)
 
     _bench("attribution", plan, "attribution.bench")
+
+
+@bench.command()
+def postbacks(
+    postbacks: Annotated[int, typer.Option(min=1000, max=5_000_000, help="How many wait for the sender.")] = 150_000,
+    rate: Annotated[int, typer.Option(min=10, help="Postbacks a second of the delays' part.")] = 400,
+    duration: Annotated[int, typer.Option(min=1, max=600, metavar="SECONDS", help="Seconds of each round.")] = 12,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="Rounds with a hanging partner, and as many without.")] = 3,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """How many postbacks one sender on one core delivers, and how late others' come beside a hanging partner."""
+    _bench("postbacks", lambda: PostbacksPlan(postbacks, rate, duration, rounds, scratch, results))
 
 
 def _bench(name: str, make_plan: Callable[[], object], module: str | None = None) -> None:

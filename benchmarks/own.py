@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import asyncpg
 
@@ -68,8 +69,15 @@ class Deployment:
         return cls(plan.target.rstrip("/"), plan.link, plan.link, [plan.link])
 
 
+class Scratched(Protocol):
+    """A plan that names the disk to be measured."""
+
+    @property
+    def scratch(self) -> Path | None: ...
+
+
 @contextmanager
-def scratch(plan: Plan) -> Iterator[Path]:
+def scratch(plan: Scratched) -> Iterator[Path]:
     """A folder for journals, Postgres and logs; its disk is the one that is measured."""
     folder = Path(tempfile.mkdtemp(prefix="touchline-bench-", dir=plan.scratch))
     try:

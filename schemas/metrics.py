@@ -46,6 +46,23 @@ RACES_LOST = Metric("touchline_races_lost", "counter", "Batches that another mem
 HOLES = Metric("touchline_holes", "counter", "Holes found in the log: an alarm.", ("consumer",))
 DECISIONS = Metric("touchline_decisions", "counter", "Conversions decided, by method.", ("method",))
 WAITING = Metric("touchline_waiting_conversions", "gauge", "Conversions that wait for their barrier.")
+POSTBACKS = Metric(
+    "touchline_postbacks",
+    "counter",
+    "Attempts at postbacks, by what came of them: sent, failed, dead, refused.",
+    ("partner", "outcome"),
+)
+POSTBACKS_WAITING = Metric(
+    "touchline_postbacks_waiting", "gauge", "Postbacks that are due, a lane counted up to 10 000.", ("partner",)
+)
+POSTBACKS_DOWN = Metric("touchline_postbacks_down", "gauge", "1 while a partner is only probed.", ("partner",))
+POSTBACK_DELAY_SECONDS = Metric(
+    "touchline_postback_delay_seconds",
+    "histogram",
+    "From when a postback was due first to its delivery.",
+    (),
+    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
+)
 COUNTRY_DATABASE = Metric(
     "touchline_country_database",
     "gauge",

@@ -1,6 +1,7 @@
 """Every setting, declared once: key, default, a sentence; read from an injected environment."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,7 @@ from schemas.errors import ConfigError
 PREFIX = "TOUCHLINE_"
 WORKERS_MAX = 32
 """So many ports of health and metrics are the edge's."""
+HOST = re.compile(r"(?!.*[.-]{2})[a-z0-9_][a-z0-9._-]{0,252}")
 
 
 def _setting(default: str, parse: Callable[[str], Any], help: str) -> Any:
@@ -85,6 +87,19 @@ def _network(text: str) -> Network:
     return network
 
 
+def _postback_targets(text: str) -> tuple[Network | str, ...]:
+    return tuple(_postback_target(part.strip().lower()) for part in text.split(",") if part.strip())
+
+
+def _postback_target(text: str) -> Network | str:
+    target = parse_address(text)
+    if target is None and HOST.fullmatch(text) and text.rpartition(".")[2][:1].isalpha():
+        return text
+    if target is None:
+        raise ValueError(f"{text!r} is neither an address, a network nor a host's name")
+    return target
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a process; `Settings.read(os.environ)` makes one."""
@@ -105,6 +120,10 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         "", _networks, "Proxies whose X-Forwarded-For or Forwarded is believed: addresses, CIDRs, commas between."
     )
+    postback_targets: tuple[Network | str, ...] = _setting(
+        "", _postback_targets, "Private addresses, CIDRs or host names that postbacks may reach, commas between."
+    )
+    postback_days: int = _setting("90", _count, "Days for which postbacks and their attempts are kept.")
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":

@@ -6,7 +6,10 @@ import logging
 from consumers.app import CONNECTIONS_MAX, collect_seldom, together
 from consumers.costs.pricer import Pricer
 from consumers.outcomes.following import Following
+from consumers.postbacks.guard import Guard
+from consumers.postbacks.housekeeping import Housekeeping
 from consumers.postbacks.planner import Planner
+from consumers.postbacks.sender import Sender
 from process.health import served
 from process.metrics import Meters
 from process.postgres import open_pool
@@ -22,9 +25,11 @@ async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
     meters = Meters()
     pool = await open_pool(settings, size=CONNECTIONS_MAX)
     following = Following(pool, [Pricer(), Planner()])
+    sender = Sender(pool, meters, Guard(settings.postback_targets))
+    housekeeping = Housekeeping(pool, meters, sender, settings.postback_days)
     try:
-        async with served(settings, PORTS["postbacks"], meters, lambda: None) as port:
+        async with served(settings, PORTS["postbacks"], meters, lambda: sender.away) as port:
             log.info("follows outcomes and sends postbacks; metrics on port %d", port)
-            await together([following.run], stop)
+            await together([following.run, sender.run, housekeeping.run], stop)
     finally:
         pool.terminate()
