@@ -100,7 +100,8 @@ _TELLING = LIMITS | _NAMES.keys()
 
 def query_ids(raw: str) -> list[DeviceId]:
     """As `device_ids` of the parsed query; no other value is decoded."""
-    return device_ids({name: decode(value) for name, value in split_query(raw).items() if name in _TELLING})
+    told = {name: value for name, value in split_query(raw).items() if name in _TELLING}
+    return device_ids({name: decode(value) if "%" in value or "+" in value else value for name, value in told.items()})
 
 
 def vendor_case(kind: IdKind, value: str) -> str:

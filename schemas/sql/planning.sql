@@ -2,7 +2,7 @@
 -- Every template, deleted ones too, of the apps of these installs and events; partners' hold time in seconds.
 SELECT t.id, t.app, t.partner, t.event, t.first_only, t.method, t.url, t.body, t.reversal_url, t.created_at,
        CASE WHEN t.deleted_at IS NULL AND p.deleted_at IS NULL THEN t.mode ELSE 'off' END AS mode,
-       coalesce((p.sending ->> 'hold')::int, 0) AS hold_s
+       coalesce((p.sending ->> 'hold_s')::int, 0) AS hold_s
 FROM postback_templates t LEFT JOIN partners p ON p.id = t.partner
 WHERE t.app IN (SELECT app FROM installs WHERE id = ANY($1::uuid[]) UNION SELECT app FROM events WHERE id = ANY($1::uuid[]))
 ORDER BY t.id;

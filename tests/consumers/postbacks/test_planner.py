@@ -360,7 +360,7 @@ async def test_more_events_than_a_page_follow_their_install(
 
 
 async def test_postbacks_are_due_after_the_partners_hold_time(pool: asyncpg.Pool) -> None:
-    await pool.execute("""UPDATE partners SET sending = '{"hold": 600}' WHERE id = 'adnet'""")
+    await pool.execute("""UPDATE partners SET sending = '{"hold_s": 600}' WHERE id = 'adnet'""")
     await add_template(pool)
     await add_template(pool, partner=None)
     await click(pool)
