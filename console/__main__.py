@@ -1,16 +1,21 @@
-"""`touchline app`, `link`, `test-device`, `explain`, `tail`, `status`, `verify`, `forget`: management and questions
-from the shell."""
+"""`touchline app`, `partner`, `campaign`, `link`, `token`, `test-device`, `explain`, `tail`, `status`, `verify`,
+`forget`: management and questions from the shell; `touchline console`: the same over HTTP."""
 
 import typer
 
+from console import app_rules as app_rules  # registers `app rules`
 from console.apps import apps
+from console.campaigns import campaigns
 from console.explain import explain
 from console.forget import forget
 from console.links import links
+from console.partners import partners
 from console.status.command import status
 from console.tail import tail
 from console.test_devices import test_devices
+from console.tokens import tokens
 from console.verify import verify
+from process.life import run
 from process.terminal import Command, run_app
 
 app = typer.Typer(
@@ -20,10 +25,21 @@ app = typer.Typer(
     help="Apps and tracking links, and answers to: why, did it arrive, is all well?",
 )
 app.add_typer(apps, name="app")
+app.add_typer(partners, name="partner")
+app.add_typer(campaigns, name="campaign")
 app.add_typer(links, name="link")
+app.add_typer(tokens, name="token")
 app.add_typer(test_devices, name="test-device")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
+
+
+@app.command()
+def console() -> None:
+    """Serve the management API. Settings: see the README."""
+    from console.app import run_console
+
+    run("console", run_console)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,11 @@ from typing import Literal
 
 import msgspec
 
+from schemas.events import TouchKind
+from schemas.rules import Method
+
 Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "web"]
-LinkKind = Literal["redirect", "tracking", "s2s"]
+LinkKind = Literal["redirect", "tracking", "s2s", "preinstall"]
 KeyKind = Literal["sdk", "server", "web"]
 AppKind = Literal["mobile", "web"]
 
@@ -16,6 +19,26 @@ STORE_OS: dict[Store, str] = {
     "get_apps": "android",
 }
 """Which phones a store serves; `web` is for every other device."""
+
+
+class StoreIds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an app is called by the stores and by the phones that run it."""
+
+    google_play: str | None = None
+    app_store: str | None = None
+    app_gallery: str | None = None
+    get_apps: str | None = None
+    bundle_id: str | None = None
+    """Of Apple's, with the team: an app that opens links is known by both."""
+    apple_team: str | None = None
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A look-back window of a link's own, instead of its app's."""
+
+    method: Method
+    touch: TouchKind
+    hours: int
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,7 +57,8 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     app: str
     kind: LinkKind = "redirect"
-    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only."""
+    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only. `preinstall`: no addresses, a
+    label in apps that a phone is sold with."""
     targets: tuple[Target, ...] = ()
     fallback_url: str | None = None
     paused: bool = False
