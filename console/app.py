@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import asyncpg
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
+from console.api.errors import Answer
 from console.api.serve import BODY_BYTES_MAX, Api
 from process.health import served
 from process.life import sleep_unless
@@ -40,9 +43,10 @@ async def run_console(settings: Settings, stop: asyncio.Event) -> None:
     asking = asyncio.create_task(postgres.go_on(stop))
     try:
         async with served(settings, PORTS["console"], meters, lambda: postgres.why_not):
-            await _listen(runner, settings)
+            listener = await _listen(runner, settings)
             log.info("console listens on port %d", settings.console_port)
             await stop.wait()
+            listener.close()
             await runner.cleanup()
     finally:
         stop.set()
@@ -57,10 +61,28 @@ def make_app(settings: Settings, pool: asyncpg.Pool, meters: Meters) -> web.Appl
     return app
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> None:
+class PlainHandler(RequestHandler):
+    """aiohttp's handler of one connection; what is no valid HTTP is refused in the form of the API, and not logged."""
+
+    __slots__ = ()
+
+    def handle_error(self, request: Any, status: int = 500, exc: Any = None, message: str | None = None) -> Any:
+        """Overrides aiohttp's page."""
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        response = Answer(status, "bad_request", "This is not valid HTTP.").response()
+        response.force_close()
+        return response
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> asyncio.Server:
+    server, loop = runner.server, asyncio.get_running_loop()
+    assert server is not None
     address = settings.address("127.0.0.1")
     try:
-        await web.TCPSite(runner, address, settings.console_port).start()
+        return await loop.create_server(
+            lambda: PlainHandler(server, loop=loop, **server._kwargs), address, settings.console_port
+        )
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {address}:{settings.console_port} for the console ({error.strerror});"

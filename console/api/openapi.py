@@ -30,7 +30,9 @@ def document(routes: Sequence[Route], *, version: str) -> dict[str, Any]:
     schema_of = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(f"/api/v1{route.path}", {})[route.method.lower()] = _operation(route, schema_of, components)
+        operation = _operation(route, schema_of, components)
+        operation["responses"][str(route.status)] |= _links(route, routes)
+        paths.setdefault(f"/api/v1{route.path}", {})[route.method.lower()] = operation
     for route in routes:
         if route.query:  # they stand as parameters
             components.pop(schema_of[repr(route.query)]["$ref"].rpartition("/")[2], None)
@@ -59,6 +61,18 @@ def _operation(route: Route, schema_of: dict[str, Any], components: dict[str, An
         needed = bool(components[schema["$ref"].rpartition("/")[2]].get("required"))
         made["requestBody"] = {"required": needed, "content": _json(schema)}
     return made
+
+
+def _links(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
+    """What can be asked about the thing that the answer made."""
+    if route.status != 201:
+        return {}
+    found: dict[str, Any] = {}
+    for other in routes:
+        if match := re.fullmatch(re.escape(route.path) + r"/{(\w+)}(/\w+)?", other.path):
+            own = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", route.path)}
+            found[other.name] = {"operationId": other.name, "parameters": own | {match[1]: "$response.body#/id"}}
+    return {"links": found}
 
 
 def _refusal(said: str, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -98,5 +112,7 @@ def _said(schema: dict[str, Any]) -> dict[str, Any]:
         name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)
     }
     if len(choices) == 1:
-        return kept | choices[0]
-    return kept | ({"anyOf": choices} if choices else {})
+        kept.update(choices[0])
+    elif choices:
+        kept["anyOf"] = choices
+    return kept
