@@ -1,6 +1,6 @@
 """`touchline app`: advertised apps and their keys."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -9,6 +9,7 @@ from msgspec import UNSET
 from console.manage.apps import (
     App,
     AppChange,
+    AskedStores,
     Key,
     NewApp,
     NewKey,
@@ -23,7 +24,7 @@ from console.manage.apps import (
 from console.manage.common import Missing, Part, shell_user
 from process.terminal import Command, Json, facts_lines, page, print_json, settings, table, with_postgres
 from schemas.errors import ConfigError
-from schemas.links import AppKind, KeyKind, StoreIds
+from schemas.links import AppKind, KeyKind
 
 LIST_MAX = 10_000
 _KEY_NAMES: dict[KeyKind, str] = {"sdk": "SDK key", "server": "server key", "web": "web key"}
@@ -57,7 +58,7 @@ Stores = Annotated[
     typer.Option(
         "--store",
         metavar="NAME=ID",
-        help=f"What stores and phones call the app: {', '.join(StoreIds.__struct_fields__)}. Repeat it.",
+        help=f"What stores and phones call the app: {', '.join(AskedStores.__struct_fields__)}. Repeat it.",
     ),
 ]
 Origins = Annotated[
@@ -102,7 +103,7 @@ def create(
         fallback_url=fallback_url,
         origins=tuple(origin or ()),
         visit_window_hours=visit_window_hours,
-        stores=_store_ids(store) or StoreIds(),
+        stores=_stores(store) or AskedStores(),
         coppa=coppa,
         truncate_addresses=bool(truncate_addresses),
     )
@@ -142,7 +143,7 @@ def set_(
         truncate_addresses=UNSET if truncate_addresses is None else truncate_addresses,
         origins=tuple(origin) if origin else UNSET,
         visit_window_hours=UNSET if visit_window_hours is None else visit_window_hours,
-        stores=_store_ids(store) or UNSET,
+        stores=_stores(store) or UNSET,
     )
     if asked == AppChange():
         raise ConfigError("nothing to change: --help names what can be")
@@ -210,7 +211,7 @@ def _print(one: App, *, json: bool) -> None:
     lines.append(("fallback", one.fallback_url))
     if one.kind == "web":
         lines += [("origins", ", ".join(one.origins)), ("visits count for", f"{one.visit_window_hours} h")]
-    lines += [(name, text) for name, text in msgspec.structs.asdict(one.stores).items()]
+    lines += [(name, said if isinstance(said, str) else ", ".join(said)) for name, said in _said_stores(one)]
     lines += [("privacy", _privacy(one)), ("created", one.created_at), ("deleted", one.deleted_at)]
     page().print(facts_lines(lines))
     page().print(table(("key", "kind", "title", "created"), [(k.id, k.kind, k.title, k.created_at) for k in one.keys]))
@@ -221,16 +222,23 @@ def no_such_app(app: str) -> Missing:
     return Missing("app", app)
 
 
-def _store_ids(texts: list[str] | None) -> StoreIds | None:
-    """Of `STORE=ID` texts. Raises ConfigError."""
+def _stores(texts: list[str] | None) -> AskedStores | None:
+    """Of `NAME=ID` texts; certificates and hosts may stand there several times. Raises ConfigError."""
     if not texts:
         return None
-    pairs = [text.partition("=")[::2] for text in texts]
-    names = StoreIds.__struct_fields__
-    for text, (name, value) in zip(texts, pairs, strict=True):
-        if name not in names or not value:
-            raise ConfigError(f"store {text!r} is not NAME=ID; NAME is one of {', '.join(names)}.")
-    return StoreIds(**dict(pairs))
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in AskedStores.__struct_fields__ or not value:
+            raise ConfigError(
+                f"store {text!r} is not NAME=ID; NAME is one of {', '.join(AskedStores.__struct_fields__)}."
+            )
+        found[name] = (*found.get(name, ()), value) if name in ("android_sha256", "hosts") else value
+    return AskedStores(**found)
+
+
+def _said_stores(app: App) -> list[tuple[str, Any]]:
+    return [(name, said) for name, said in msgspec.structs.asdict(app.stores).items() if said]
 
 
 def _privacy(app: App) -> str | None:

@@ -127,7 +127,7 @@ def _print(one: Partner, *, json: bool) -> None:
 def _parameters(texts: list[str] | None) -> dict[str, str]:
     """Of `OURS=MACRO` texts. Raises ConfigError."""
     pairs = dict(text.partition("=")[::2] for text in texts or ())
-    if wrong := next((text for text in texts or () if not all(text.partition("="))), None):
+    if wrong := next((text for text in texts or () if not all(text.partition("=")[:2])), None):
         raise ConfigError(f"parameter {wrong!r} is not OURS=MACRO, such as click_id={{clickid}}.")
     return pairs
 

@@ -21,18 +21,6 @@ STORE_OS: dict[Store, str] = {
 """Which phones a store serves; `web` is for every other device."""
 
 
-class StoreIds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What an app is called by the stores and by the phones that run it."""
-
-    google_play: str | None = None
-    app_store: str | None = None
-    app_gallery: str | None = None
-    get_apps: str | None = None
-    bundle_id: str | None = None
-    """Of Apple's, with the team: an app that opens links is known by both."""
-    apple_team: str | None = None
-
-
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A look-back window of a link's own, instead of its app's."""
 
@@ -65,6 +53,27 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     """Paused or deleted: leads to the fallback, its hits are flagged."""
 
 
+class Stores(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an app is called in the stores, and by what phones know that links on a host are its own."""
+
+    google_play: str | None = None
+    """Its package, `com.example.shop`."""
+    app_store: str | None = None
+    """Its number, without `id`."""
+    app_gallery: str | None = None
+    """Its number, with the C."""
+    get_apps: str | None = None
+    """Its package, likewise."""
+    bundle_id: str | None = None
+    """Of iOS, with … """
+    apple_team: str | None = None
+    """… the ten characters of the team or app id prefix: then its links open it on an iPhone."""
+    android_sha256: tuple[str, ...] = ()
+    """Fingerprints of the certificates it is signed with, `AB:CD:…`: then its links open it on Android."""
+    hosts: tuple[str, ...] = ()
+    """Whose links are its own; none: of every host that is no other app's."""
+
+
 class App(msgspec.Struct, frozen=True, omit_defaults=True):
     """An advertised app, or website."""
 
@@ -77,6 +86,18 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: AppKind = "mobile"
     origins: tuple[str, ...] = ()
     """Whose pages may report with a key of kind `web`, such as `https://shop.example`."""
+
+
+class Protection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What S2S pings of a partner must prove; each of these that is given."""
+
+    secrets: tuple[str, ...] = ()
+    """One of them signs the parameters: `schemas.protection`. Two hold while one takes the other's place."""
+    addresses: tuple[str, ...] = ()
+    """Addresses and networks (`192.0.2.0/24`) that pings come from."""
+
+    def __repr__(self) -> str:
+        return f"Protection({len(self.secrets)} secrets, {len(self.addresses)} addresses)"  # none of them in a log
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):

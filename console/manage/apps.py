@@ -14,17 +14,21 @@ from console.manage.checks import (
     Hours,
     Text,
     check_app_id,
-    check_store_ids,
+    check_stores,
     checked_fallback,
     checked_origins,
     checked_text,
 )
 from console.manage.common import ALL, Conflict, Invalid, Missing, Part, Within, from_row, given, note, pack
-from schemas.links import AppKind, KeyKind, StoreIds
+from schemas.links import AppKind, KeyKind, Stores
 from schemas.sql import load
 
 FIRST_KEYS: dict[AppKind, tuple[KeyKind, ...]] = {"mobile": ("sdk", "server"), "web": ("web", "server")}
 VISIT_WINDOW_HOURS = 720
+
+
+class AskedStores(Stores, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the app is called in the stores, and by what phones know that links on a host are its own."""
 
 
 class NewApp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +40,7 @@ class NewApp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fallback_url: str | None = None
     origins: tuple[str, ...] = ()
     visit_window_hours: Hours | None = None
-    stores: StoreIds = StoreIds()
+    stores: AskedStores = AskedStores()
     coppa: bool = False
     truncate_addresses: bool = False
 
@@ -48,7 +52,7 @@ class AppChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     fallback_url: str | UnsetType | None = UNSET
     origins: tuple[str, ...] | UnsetType = UNSET
     visit_window_hours: Hours | UnsetType = UNSET
-    stores: StoreIds | UnsetType = UNSET
+    stores: AskedStores | UnsetType = UNSET
     truncate_addresses: bool | UnsetType = UNSET
 
 
@@ -78,7 +82,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     fallback_url: str | None
     origins: tuple[str, ...]
     visit_window_hours: int
-    stores: StoreIds
+    stores: Stores
     coppa: bool
     truncate_addresses: bool
     created_at: datetime
@@ -209,7 +213,7 @@ async def _lock(connection: asyncpg.Connection, app: str) -> asyncpg.Record:
 
 
 async def _set(connection: asyncpg.Connection, app: App) -> None:
-    check_store_ids(msgspec.structs.asdict(app.stores))
+    check_stores(app.stores)
     values = (app.kind, checked_origins(app.origins), app.visit_window_hours, pack(app.stores))
     privacy = (app.coppa, app.truncate_addresses)
     await connection.execute(load("manage")["set_app"], app.id, app.title, app.fallback_url, *values, *privacy)

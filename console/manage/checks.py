@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from console.manage.refusals import Invalid
 from console.urls import checked_url
+from schemas.links import Stores
 
 TEXT_CHARS_MAX = 200
 LIST_MAX = 1000
@@ -26,6 +27,7 @@ _STORE_IDS = {
     "bundle_id": (re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"), "a bundle id, such as com.example.shop"),
     "apple_team": (re.compile(r"[A-Z0-9]{10}"), "ten capital letters and digits, such as A1B2C3D4E5"),
 }
+_CERTIFICATE = re.compile(r"([0-9A-F]{2}:){31}[0-9A-F]{2}")
 
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)]
 AppIdText = Annotated[str, Meta(pattern=f"^{_APP_ID.pattern}$")]
@@ -75,15 +77,23 @@ def checked_origins(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def check_host(text: str | None) -> None:
+def check_host(text: str | None, field: str = "host") -> None:
     """A host name of the operator's own, without scheme and port. Raises Invalid."""
     if text is not None and not _HOST.fullmatch(text):
-        raise Invalid("host", f"{shown(text)} is no host name in lower case, such as go.shop.example.")
+        raise Invalid(field, f"{shown(text)} is no host name in lower case, such as go.shop.example.")
 
 
-def check_store_ids(ids: dict[str, str | None]) -> None:
-    """The app's ids in the stores. Raises Invalid."""
-    for store, text in ids.items():
-        pattern, example = _STORE_IDS[store]
+def check_stores(stores: Stores) -> None:
+    """The app's ids in the stores, its certificates and its hosts. Raises Invalid."""
+    for store, (pattern, example) in _STORE_IDS.items():
+        text = getattr(stores, store)
         if text is not None and not (len(text) <= TEXT_CHARS_MAX and pattern.fullmatch(text)):
             raise Invalid(f"stores.{store}", f"{shown(text)} is not {example}.")
+    for name, most in (("android_sha256", 20), ("hosts", 50)):
+        if len(getattr(stores, name)) > most:
+            raise Invalid(f"stores.{name}", f"has more than {most}.")
+    for text in stores.android_sha256:
+        if not _CERTIFICATE.fullmatch(text):
+            raise Invalid("stores.android_sha256", f"{shown(text)} is no SHA-256 as AB:CD:…, 32 bytes.")
+    for text in stores.hosts:
+        check_host(text, "stores.hosts")

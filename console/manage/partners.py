@@ -8,8 +8,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from console.manage.checks import Text, checked_text
-from console.manage.common import ALL, Conflict, Missing, Part, Within, from_row, given, note, pack
+from console.manage.common import ALL, Conflict, Invalid, Missing, Part, Within, from_row, given, note, pack
 from console.manage.concealed import concealed, restored
+from schemas.errors import ConfigError
+from schemas.links import Protection
+from schemas.postbacks import Sending
+from schemas.protection import check as check_protection
 from schemas.sql import load
 
 Macros = dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]]
@@ -25,9 +29,9 @@ class NewPartner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     parameters: Macros = {}
     """Our parameter → the partner's macro, beside or instead of the profile's."""
     protection: dict[str, Any] | None = None
-    """Of its pings: signature or addresses."""
+    """What its pings must prove: `secrets` that sign them, or `addresses` that they come from."""
     sending: dict[str, Any] = {}
-    """Of postbacks to it: concurrency, rate, hold time, secret."""
+    """How postbacks to it are sent: `concurrency`, `rate` a second, `hold_s`, `secret`."""
 
 
 class PartnerChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,11 +137,29 @@ async def _set(connection: asyncpg.Connection, partner: Partner) -> Partner:
     checked_text("title", partner.title)
     checked_text("profile", partner.profile)
     for name, macro in partner.parameters.items():
-        checked_text(f"parameters.{name[:64]}" if name.isprintable() else "parameters", macro or None)
+        checked_text("parameters", name)
+        checked_text(f"parameters.{name[:64]}", macro or None)
+    _check_settings(partner)
     protection = None if partner.protection is None else pack(partner.protection)
     values = (partner.title, partner.profile, pack(partner.parameters), protection, pack(partner.sending))
     await connection.execute(load("partners")["set"], partner.id, *values)
     return await show_partner(connection, partner.id)
+
+
+def _check_settings(partner: Partner) -> None:
+    """Whether the edge and the sender can read what is stored."""
+    for name, kind in (("protection", Protection | None), ("sending", Sending)):
+        try:
+            read = msgspec.convert(getattr(partner, name), kind)
+        except msgspec.ValidationError as error:
+            said, _, where = str(error).partition(" - at `$")
+            raise Invalid(name + where.strip("`"), f"is wrong: {said}.") from None
+        if isinstance(read, Protection):
+            try:
+                check_protection(read)
+            except ConfigError as error:
+                field, _, rest = str(error).partition(" ")
+                raise Invalid(field, f"{rest}.") from None
 
 
 def _partner(row: asyncpg.Record) -> Partner:

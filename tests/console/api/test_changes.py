@@ -7,6 +7,8 @@ from hashlib import sha256
 from schemas.sql import load
 from tests.console.api.conftest import Api
 
+PROOF = "proof-of-16-characters"
+
 
 async def as_the_edge_reads_it(api: Api, kind: str, subject: str) -> dict[str, object]:
     rows = await api.connection.fetch(load("links")["changes"], 0, 1000)
@@ -98,16 +100,18 @@ async def test_a_links_windows_and_host_stay_with_it(world: Api) -> None:
 
 
 async def test_the_secrets_of_a_partner_are_kept_and_never_shown(api: Api) -> None:
-    sending = {"rate": 5, "secret": "s3cret"}
-    _, made = await api.ask("POST", "/partners", {"id": "adnet", "sending": sending, "protection": {"secret": "pr0t"}})
+    sending = {"rate": 5, "secret": "s3cret-of-16-characters"}
+    _, made = await api.ask(
+        "POST", "/partners", {"id": "adnet", "sending": sending, "protection": {"secrets": [PROOF]}}
+    )
     assert made["sending"] == {"rate": 5, "secret": "…"}
     _, changed = await api.ask("PATCH", "/partners/adnet", {"sending": made["sending"] | {"rate": 6}})
     assert changed["sending"] == {"rate": 6, "secret": "…"}
     stored = await api.connection.fetchval("SELECT sending FROM partners WHERE id = 'adnet'")
-    assert json.loads(stored) == {"rate": 6, "secret": "s3cret"}
+    assert json.loads(stored) == {"rate": 6, "secret": "s3cret-of-16-characters"}
     seen = json.dumps([(await api.ask("GET", path))[1] for path in ("/partners", "/partners/adnet", "/audit")])
-    assert "s3cret" not in seen
-    assert "pr0t" not in seen
+    assert "s3cret-" not in seen
+    assert PROOF not in seen
 
 
 async def test_a_token_is_shown_once_rotated_revoked_and_ends(api: Api) -> None:
