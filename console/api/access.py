@@ -73,7 +73,8 @@ async def check_limits(
             named = getattr(said, kind, None)
             if isinstance(named, str) and not await _may_name(connection, within, kind, named):
                 raise Missing(kind, named, kind)
-        if kind in route.needs and getattr(query, kind, None) is None:
+    for limit, kind in route.needs.items():
+        if getattr(within, limit) is not None and getattr(query, kind, None) is None:
             raise Invalid(kind, "is missing: a limited token has to name one.")
     for target in getattr(body, "targets", None) or ():
         if target.app is not None and not await _may_name(connection, within, "app", target.app):

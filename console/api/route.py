@@ -1,7 +1,7 @@
 """What a route of the API is, and what its function is called with."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import asyncpg
@@ -21,6 +21,8 @@ Kind = Literal[
 ]  # fmt: skip
 """Things that a limited token may be kept from: access.py says how."""
 Limit = Literal["apps", "partner"]
+LIMITED: tuple[Limit, ...] = ("apps", "partner")
+"""Of `Route.refuses`: only a token for the whole installation may."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +36,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def part(self) -> Part:
         """One more than asked for: whether there is a next page."""
         return Part(self.limit + 1, self.after)
+
+
+class DeletedToo(Asked, frozen=True):
+    """The query of a list that leaves out what is deleted."""
+
+    deleted: bool = False
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -82,8 +90,8 @@ class Route:
     """Tokens with such a limit may not: it concerns what is outside of theirs too."""
     owner: str | None = None
     """Field of the body that says whose it is: a token for a partner must not leave it empty."""
-    needs: tuple[Kind, ...] = ()
-    """What the query of a limited token must name, when the function itself knows no limits."""
+    needs: Mapping[Limit, Kind] = field(default_factory=dict)
+    """What the query must name with a token of such a limit, when the function itself knows no limits."""
 
 
 async def page(query: Asked, found: Awaitable[list[T]]) -> Page[T]:

@@ -40,16 +40,21 @@ class Api:
     async def _openapi(self, _: web.Request) -> web.Response:
         return web.Response(body=self._document, content_type="application/json")
 
+    def _connection(self) -> Any:
+        return self._pool.acquire(timeout=ACQUIRE_S)
+
     def _handler(self, route: Route) -> Any:
         decoder = msgspec.json.Decoder(route.body) if route.body else None
 
         async def handle(request: web.Request) -> web.Response:
-            async with self._pool.acquire(timeout=ACQUIRE_S) as connection:
+            async with self._connection() as connection:
                 holder = await holder_of(connection, request)
-                check_role(holder, route)
-                body = decoder.decode(await request.read() or b"{}") if decoder else None
-                query = msgspec.convert(_query(request), route.query, strict=False) if route.query else None
-                path = dict(request.match_info)
+            check_role(holder, route)
+            # without a connection: a body may come as slowly as its sender likes
+            body = decoder.decode(await request.read() or b"{}") if decoder else None
+            query = msgspec.convert(_query(request), route.query, strict=False) if route.query else None
+            path = dict(request.match_info)
+            async with self._connection() as connection:
                 await check_limits(connection, holder.within, route, path, body, query)
                 call = Call(connection, holder.token, holder.within, path, body, query, self._settings)
                 answer = await route.call(call)
