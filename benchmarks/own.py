@@ -36,6 +36,8 @@ MACRO_LINK = "bench-macros"
 MIX_LINKS = 161
 """As many as the click log of the mix has apps."""
 READERS = ("touches", "attribution", "rejects")
+CONSOLE = 100
+"""Its port, from the edge's on: behind those of health and metrics."""
 
 # Smart links with macros, as people follow them; and those of the mix.
 CREATE_LINKS = """
@@ -160,11 +162,12 @@ def status_of(url: str, request: bytes) -> int:
 
 
 def _environment(plan: Plan, folder: Path) -> tuple[dict[str, str], Settings]:
-    port = free_ports([0, 1, *(1 + offset for offset in PORTS.values())])
+    port = free_ports([0, 1, *(1 + offset for offset in PORTS.values()), CONSOLE])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOUCHLINE_")}
     environment |= {
         "TOUCHLINE_DATA": str(folder / "data"),
         "TOUCHLINE_EDGE_PORT": str(port),
+        "TOUCHLINE_CONSOLE_PORT": str(port + CONSOLE),
         "TOUCHLINE_METRICS_PORT": str(port + 1),
         "TOUCHLINE_BIND": "127.0.0.1",
     }

@@ -1,13 +1,16 @@
-"""Management from the shell, and answers to: why, did it arrive, is all well?"""
+"""Management from the shell and over HTTP, and answers to: why, did it arrive, is all well?"""
 
 import typer
 
+from console import app_rules as app_rules  # registers `app rules`
 from console.apps import apps
 from console.campaign_money import campaign_money_command
+from console.campaigns import campaigns
 from console.corrections import corrections
 from console.explain import explain
 from console.forget import forget
 from console.links import links
+from console.partners import partners
 from console.postback_templates import postback_templates
 from console.profile_commands import profiles
 from console.rates import rates
@@ -15,7 +18,9 @@ from console.status.command import status
 from console.tail import tail
 from console.tariffs import tariffs
 from console.test_devices import test_devices
+from console.tokens import tokens
 from console.verify import verify
+from process.life import run
 from process.terminal import Command, run_app
 
 app = typer.Typer(
@@ -25,8 +30,11 @@ app = typer.Typer(
     help="Apps and tracking links, and answers to: why, did it arrive, is all well?",
 )
 app.add_typer(apps, name="app")
+app.add_typer(partners, name="partner")
+app.add_typer(campaigns, name="campaign")
 app.add_typer(links, name="link")
 app.add_typer(profiles, name="partner-profile")
+app.add_typer(tokens, name="token")
 app.add_typer(test_devices, name="test-device")
 app.add_typer(tariffs, name="tariff")
 app.add_typer(corrections, name="correction")
@@ -35,6 +43,14 @@ app.command("campaign-money", cls=Command)(campaign_money_command)
 app.add_typer(postback_templates, name="postback-template")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
+
+
+@app.command()
+def console() -> None:
+    """Serve the management API. Settings: see the README."""
+    from console.app import run_console
+
+    run("console", run_console)
 
 
 if __name__ == "__main__":

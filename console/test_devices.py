@@ -8,7 +8,7 @@ import typer
 
 from console.apps import no_such_app
 from console.forgetting import read_names
-from console.link_form import checked_text
+from console.manage.checks import checked_text
 from process.terminal import Command, Json, page, print_json, safe, table, with_postgres
 from schemas.errors import ConfigError, TouchlineError
 from schemas.identifiers import DeviceId, stored_digests

@@ -19,9 +19,13 @@ T = TypeVar("T")
 ELSEWHERE = {
     "edge": ("ingest", "Take clicks, impressions, installs and events over HTTP."),
     "consume": ("consumers", "Read the log into Postgres: touches, attribution, rejects; send postbacks."),
-    "app": ("console", "Create, list and show apps."),
-    "link": ("console", "Create, list and show tracking links."),
     "partner-profile": ("console", "Ad networks: the macros of their addresses, their postbacks."),
+    "console": ("console", "Serve the management API."),
+    "app": ("console", "Create, change, list and show apps."),
+    "partner": ("console", "Create, change, list and show partners."),
+    "campaign": ("console", "Create, change, list and show campaigns."),
+    "link": ("console", "Create, change, list and show tracking links."),
+    "token": ("console", "Create, rotate and revoke tokens of the management API."),
     "test-device": ("console", "Devices for trying things out: in no report and no money."),
     "tariff": ("console", "Create, list, end and delete tariffs: how campaigns are paid for."),
     "correction": ("console", "Create, list and delete corrections of what campaigns cost."),
@@ -63,7 +67,7 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Create a demo app and link, print requests to try.")] = False,
 ) -> None:
-    """Postgres, migrations, edge and consumers on this machine; Ctrl-C stops them in order."""
+    """Postgres, migrations, edge, consumers and console on this machine; Ctrl-C stops them in order."""
     started_at = time.monotonic()
     from deploy.up import up as run_up
     from process.life import run
@@ -75,11 +79,14 @@ def up(
 
 @app.command()
 def migrate() -> None:
-    """Create or upgrade the tables."""
+    """Create or upgrade the tables; the first time, print an admin token of the management API."""
+    from deploy.migrate import first_token, said_of
     from deploy.migrate import migrate as run_migrate
 
     applied = _run(run_migrate(_settings()))
     typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+    if (token := _run(first_token(_settings()))) is not None:
+        typer.echo(said_of(token))
 
 
 @app.command()

@@ -1,11 +1,13 @@
-"""Creates and upgrades the tables: each migration once, in its own transaction."""
+"""Creates and upgrades the tables: each migration once, in its own transaction; and the first admin token."""
 
 import asyncpg
+import msgspec
 
 from process.postgres import connect
 from schemas.partitions import DAYS_AHEAD, DAYS_BEHIND, partitions_around, statements
 from schemas.settings import Settings
 from schemas.sql import load, migrations
+from schemas.tokens import new_token
 
 MIGRATION_S_MAX = 86_400
 """One may move every row of a large table."""
@@ -28,6 +30,28 @@ async def migrate(settings: Settings) -> list[str]:
         return applied
     finally:
         await connection.close()
+
+
+async def first_token(settings: Settings) -> str | None:
+    """The text of the first admin token, made now; None when there was one ever, so that it is never told twice."""
+    made = new_token()
+    connection = await connect(settings)
+    try:
+        async with connection.transaction():
+            await connection.execute(load("migrate")["lock"])
+            put = await connection.fetchval(load("tokens")["put_first"], made.id, made.digest, "the first")
+            if put is None:
+                return None
+            after = msgspec.json.encode({"id": made.id, "role": "admin"}).decode()
+            await connection.execute(load("audit")["note"], "migrate", "create", "token", made.id, None, after)
+        return made.text
+    finally:
+        await connection.close()
+
+
+def said_of(token: str) -> str:
+    """How the first admin token is told."""
+    return f"The first admin token of the management API, printed this once:\n\n{token}\n"
 
 
 async def _first_partitions(connection: asyncpg.Connection) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from deploy import kafka_log
 from deploy.children import Child, end_all
 from deploy.demo import create_demo, requests_to_try
-from deploy.migrate import migrate
+from deploy.migrate import first_token, migrate, said_of
 from deploy.postgres import Postgres, PostgresError
 from deploy.topics import TopicsError
 from deploy.workers import bound_socket, workers
@@ -28,7 +28,7 @@ from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-READERS = ("consume touches", "consume attribution", "consume rejects", "consume postbacks")
+ROLES = ("console", "consume touches", "consume attribution", "consume rejects", "consume postbacks")
 READY_PATIENCE_S = 60.0
 WATCH_S = 1.0
 KAFKA_PATIENCE_MS = 10_000
@@ -37,31 +37,31 @@ _background: set[asyncio.Task[None]] = set()
 
 
 async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at: float) -> None:
-    """Postgres, migrations, edge, consumers; until `stop`, then the other way round."""
+    """Postgres, migrations, edge, consumers, console; until `stop`, then the other way round."""
     console = Console(soft_wrap=True, highlight=False)
     settings = replace(settings, data=settings.data.absolute())
     lock = _lock(settings.data)
     postgres = None if settings.database_url else Postgres(settings.own_postgres())
     edges: list[Child] = []
-    readers: list[Child] = []
+    others: list[Child] = []
     bound = None
     try:
         with console.status("Starting Postgres …") as status:
             if postgres is not None:
                 await asyncio.to_thread(_start, postgres)
             status.update("Preparing the tables …")
-            await _migrate_patiently(settings, stop)
+            await _migrate_patiently(console, settings, stop)
             if settings.kafka:
                 status.update("Preparing Kafka's topics …")
                 await _prepare_topics(settings, stop)
             if demo:
                 await create_demo(settings)
-            status.update("Starting the edge and the consumers …")
+            status.update("Starting the edge, the consumers and the console …")
             environment = {**os.environ, "TOUCHLINE_DATA": str(settings.data)}
             bound = await bound_socket(settings, stop)
             edges = workers(settings, bound, environment)
-            readers = [Child(role, environment) for role in READERS]
-            for child in (*edges, *readers):
+            others = [Child(role, environment) for role in ROLES]
+            for child in (*edges, *others):
                 child.start()
             ready = await _until_ready(settings, stop)
         if ready:
@@ -71,11 +71,11 @@ async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at:
         raise TouchlineError(str(error)) from None
     finally:
         console.print("Stopping …")
-        # the edge first, so that nothing new comes; then the readers; Postgres when nobody needs it any more
+        # the edge first, so that nothing new comes; then the console and the consumers; Postgres when nobody needs it
         if bound is not None:
             bound.close()
         await end_all(edges)
-        for child in readers:
+        for child in others:
             await child.end()
         if postgres is not None:
             await asyncio.to_thread(postgres.stop)
@@ -109,11 +109,13 @@ def _start(postgres: Postgres) -> None:
     postgres.start()
 
 
-async def _migrate_patiently(settings: Settings, stop: asyncio.Event) -> None:
+async def _migrate_patiently(console: Console, settings: Settings, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             for name in await migrate(settings):
                 log.info("migration %s applied", name)
+            if (token := await first_token(settings)) is not None:
+                console.print(said_of(token), markup=False)
             return
         except AWAY as error:
             log.warning("Postgres is away (%s), trying again", error or type(error).__name__)
@@ -143,7 +145,7 @@ async def _prepare_topics(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _until_ready(settings: Settings, stop: asyncio.Event) -> bool:
     """Whether every process says /readyz in time."""
-    waiting = {*range(settings.workers), *(PORTS[role.split()[1]] for role in READERS)}
+    waiting = {*range(settings.workers), *(PORTS[role.split()[-1]] for role in ROLES)}
     deadline = time.monotonic() + READY_PATIENCE_S
     while waiting and not stop.is_set():
         for offset in sorted(waiting):
@@ -181,6 +183,7 @@ def _print_welcome(console: Console, settings: Settings, *, demo: bool, seconds:
     log_name = f"Kafka {settings.kafka}" if settings.kafka else f"the journals under {settings.data}"
     console.print(f"\n[bold]Touchline is ready[/bold] after {seconds:.1f} s.")
     console.print(f"  edge      {settings.printed_url()}")
+    console.print(f"  console   http://localhost:{settings.console_port}/api/v1/openapi.json")
     console.print(f"  metrics   http://localhost:{settings.metrics_port}/metrics and following ports")
     console.print(f"  log       {log_name}")
     if demo:

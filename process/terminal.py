@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
+import msgspec
 import orjson
 import typer
 from rich.console import Console
@@ -97,8 +98,9 @@ def with_postgres(work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
 
 
 def print_json(facts: object) -> None:
-    """Indented JSON; times are RFC 3339 in UTC."""
-    typer.echo(orjson.dumps(facts, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    """Indented JSON, of structs too; times are RFC 3339 in UTC."""
+    text = orjson.dumps(facts, default=msgspec.to_builtins, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+    typer.echo(text.decode())
 
 
 def page() -> Console:

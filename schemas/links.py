@@ -4,8 +4,11 @@ from typing import Literal
 
 import msgspec
 
+from schemas.events import TouchKind
+from schemas.rules import Method
+
 Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "web"]
-LinkKind = Literal["redirect", "tracking", "s2s"]
+LinkKind = Literal["redirect", "tracking", "s2s", "preinstall"]
 KeyKind = Literal["sdk", "server", "web"]
 AppKind = Literal["mobile", "web"]
 
@@ -16,6 +19,14 @@ STORE_OS: dict[Store, str] = {
     "get_apps": "android",
 }
 """Which phones a store serves; `web` is for every other device."""
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A look-back window of a link's own, instead of its app's."""
+
+    method: Method
+    touch: TouchKind
+    hours: int
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,11 +45,33 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     app: str
     kind: LinkKind = "redirect"
-    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only."""
+    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only. `preinstall`: no addresses, a
+    label in apps that a phone is sold with."""
     targets: tuple[Target, ...] = ()
     fallback_url: str | None = None
     paused: bool = False
     """Paused or deleted: leads to the fallback, its hits are flagged."""
+
+
+class Stores(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an app is called in the stores, and by what phones know that links on a host are its own."""
+
+    google_play: str | None = None
+    """Its package, `com.example.shop`."""
+    app_store: str | None = None
+    """Its number, without `id`."""
+    app_gallery: str | None = None
+    """Its number, with the C."""
+    get_apps: str | None = None
+    """Its package, likewise."""
+    bundle_id: str | None = None
+    """Of iOS, with … """
+    apple_team: str | None = None
+    """… the ten characters of the team or app id prefix: then its links open it on an iPhone."""
+    android_sha256: tuple[str, ...] = ()
+    """Fingerprints of the certificates it is signed with, `AB:CD:…`: then its links open it on Android."""
+    hosts: tuple[str, ...] = ()
+    """Whose links are its own; none: of every host that is no other app's."""
 
 
 class App(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,6 +86,18 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: AppKind = "mobile"
     origins: tuple[str, ...] = ()
     """Whose pages may report with a key of kind `web`, such as `https://shop.example`."""
+
+
+class Protection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What S2S pings of a partner must prove; each of these that is given."""
+
+    secrets: tuple[str, ...] = ()
+    """One of them signs the parameters: `schemas.protection`. Two hold while one takes the other's place."""
+    addresses: tuple[str, ...] = ()
+    """Addresses and networks (`192.0.2.0/24`) that pings come from."""
+
+    def __repr__(self) -> str:
+        return f"Protection({len(self.secrets)} secrets, {len(self.addresses)} addresses)"  # none of them in a log
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -69,5 +69,6 @@ COUNTRY_DATABASE = Metric(
     "1 for the country database in use, by its name and date.",
     ("source", "date"),
 )
+API_ANSWERS = Metric("touchline_api_answers", "counter", "Answers of the management API.", ("method", "status"))
 
 METRICS: tuple[Metric, ...] = tuple(value for value in globals().values() if isinstance(value, Metric))

@@ -1,28 +1,41 @@
 """What every managed thing shares: refusals that name their field, and the note of who changed what."""
 
 import getpass
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 
-from schemas.errors import TouchlineError
+from console.manage.refusals import Conflict as Conflict
+from console.manage.refusals import Invalid as Invalid
+from console.manage.refusals import Missing as Missing
+from console.manage.refusals import Refused as Refused
 from schemas.sql import load
 
-
-class Refused(TouchlineError):
-    """What was asked cannot be done: `field` names what is wrong, None when it is nothing that was said."""
-
-    def __init__(self, field: str | None, sentence: str) -> None:
-        super().__init__(f"{field}: {sentence}" if field else sentence)
-        self.field = field
-        self.sentence = sentence
+T = TypeVar("T")
 
 
-class Missing(Refused):
-    """There is no such thing."""
+class Within(msgspec.Struct, frozen=True):
+    """What somebody may see: everything, what belongs to some apps, to a partner, or to both."""
 
-    def __init__(self, kind: str, subject: str) -> None:
-        super().__init__(None, f"{kind} {subject!r} does not exist.")
+    apps: tuple[str, ...] | None = None
+    partner: str | None = None
+
+    @property
+    def everything(self) -> bool:
+        """No limits."""
+        return self.apps is None and self.partner is None
+
+
+ALL = Within()
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Which part of a list: at most `limit` after the one with the id `after`."""
+
+    limit: int
+    after: str | None = None
 
 
 def shell_user() -> str:
@@ -31,6 +44,23 @@ def shell_user() -> str:
         return f"shell:{getpass.getuser()}"
     except (KeyError, OSError):  # a user without a name
         return "shell"
+
+
+def given(change: msgspec.Struct) -> dict[str, Any]:
+    """The fields that were said."""
+    stated = ((name, getattr(change, name)) for name in change.__struct_fields__)
+    return {name: value for name, value in stated if value is not msgspec.UNSET}
+
+
+def from_row(kind: type[T], row: Mapping[str, Any], *packed: str, **further: object) -> T:
+    """A row as its struct; `packed` columns are JSON text, `further` fields are no columns."""
+    unpacked = {name: None if row[name] is None else msgspec.json.decode(row[name]) for name in packed}
+    return msgspec.convert({**row, **unpacked, **further}, kind)
+
+
+def pack(value: object) -> str:
+    """As a jsonb column takes it."""
+    return msgspec.json.encode(value).decode()
 
 
 async def note(

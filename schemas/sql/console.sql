@@ -1,3 +1,7 @@
+-- name: answers
+-- Whether there is a Postgres.
+SELECT 1;
+
 -- name: explained
 -- Installs of this install_id (in app $2 only) with their current decision; nulls while undecided.
 SELECT i.app, i.install_id, i.id, w.conversion IS NULL AS decided, i.too_late, b.passed_at IS NOT NULL AS touches_read,

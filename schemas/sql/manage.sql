@@ -2,33 +2,50 @@
 -- A new app.
 INSERT INTO apps (id, title, fallback_url) VALUES ($1, $2, $3);
 
+-- name: set_app
+-- What an app is: (id, title, fallback_url, kind, origins, visit_window_hours, stores, coppa, truncate_addresses).
+UPDATE apps SET title = $2, fallback_url = $3, kind = $4, origins = $5, visit_window_hours = $6,
+                stores = $7::text::jsonb, coppa = $8, truncate_addresses = $9
+WHERE id = $1;
+
+-- name: delete_app
+-- The row stays: its installs and reports name it.
+UPDATE apps SET deleted_at = now() WHERE id = $1;
+
 -- name: put_key
 -- A new key of an app, by its SHA-256.
 INSERT INTO app_keys (hash, app, kind, title) VALUES ($1, $2, $3, $4);
 
+-- name: revoke_keys
+-- Revoke the keys of an app ($1), or ($2) the one whose digest begins so; gives their digests.
+UPDATE app_keys SET revoked_at = now()
+WHERE app = $1 AND ($2::text IS NULL OR left(hash, 12) = $2) AND revoked_at IS NULL RETURNING hash;
+
 -- name: apps
--- All apps with what is known of their keys, or ($1) one.
-SELECT a.id, a.title, a.fallback_url, a.coppa, a.truncate_addresses, a.kind, a.origins,
-       a.visit_window_hours, a.created_at,
-       coalesce((SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'title', k.title, 'created_at', k.created_at)
+-- Apps with what is known of their keys, by id: ($1) one, ($2) deleted ones too, ($3) of these apps, ($4) to which a
+-- link of this partner leads, ($5) after this id; at most $6.
+SELECT a.id, a.title, a.fallback_url, a.coppa, a.truncate_addresses, a.kind, a.origins, a.stores,
+       a.visit_window_hours, a.created_at, a.deleted_at,
+       coalesce((SELECT jsonb_agg(jsonb_build_object('id', left(k.hash, 12), 'kind', k.kind, 'title', k.title,
+                                                     'created_at', k.created_at)
                                   ORDER BY k.created_at, k.kind)
                  FROM app_keys k WHERE k.app = a.id AND k.revoked_at IS NULL), '[]') AS keys
-FROM apps a WHERE a.deleted_at IS NULL AND ($1::text IS NULL OR a.id = $1) ORDER BY a.id LIMIT $2;
+FROM apps a
+WHERE ($1::text IS NULL OR a.id = $1) AND ($2 OR a.deleted_at IS NULL)
+  AND ($3::text[] IS NULL OR a.id = ANY ($3))
+  AND ($4::text IS NULL
+       OR EXISTS (SELECT FROM links l JOIN campaigns c ON c.id = l.campaign WHERE l.app = a.id AND c.partner = $4))
+  AND ($5::text IS NULL OR a.id > $5)
+ORDER BY a.id LIMIT $6;
 
 -- name: app
 -- An app that a link or a key may belong to.
 SELECT id, fallback_url, kind FROM apps WHERE id = $1 AND deleted_at IS NULL;
 
--- name: set_privacy
--- What the edge leaves out of an app's records ($2 coppa, $3 truncate_addresses); null: as it is.
-UPDATE apps SET coppa = coalesce($2, coppa), truncate_addresses = coalesce($3, truncate_addresses)
-WHERE id = $1 AND deleted_at IS NULL RETURNING id;
-
--- name: set_website
--- What makes a website of an app ($2 kind, $3 origins, $4 visit_window_hours); null: as it is.
-UPDATE apps SET kind = coalesce($2, kind), origins = coalesce($3, origins),
-                visit_window_hours = coalesce($4, visit_window_hours)
-WHERE id = $1 AND deleted_at IS NULL RETURNING id;
+-- name: lock_app
+-- Nobody else changes it meanwhile; how many links lead to it.
+SELECT a.id, (SELECT count(*) FROM links l WHERE l.app = a.id AND l.deleted_at IS NULL) AS links
+FROM apps a WHERE a.id = $1 AND a.deleted_at IS NULL FOR UPDATE OF a;
 
 -- name: put_partner
 -- A partner, created on first mention.
@@ -38,31 +55,37 @@ INSERT INTO partners (id, title) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 -- A campaign, created on first mention.
 INSERT INTO campaigns (id, title, partner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 
--- name: campaign_partner
--- Whose campaign it is.
-SELECT partner FROM campaigns WHERE id = $1;
-
 -- name: put_link
 -- A new tracking link.
 INSERT INTO links (id, app, campaign, title, kind, targets, fallback_url)
 VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7);
 
+-- name: set_link
+-- What a link is: (id, campaign, title, targets, fallback_url, host, windows, paused).
+UPDATE links SET campaign = $2, title = $3, targets = $4::text::jsonb, fallback_url = $5, host = $6,
+                 windows = $7::text::jsonb, paused = $8
+WHERE id = $1;
+
+-- name: lock_link
+-- Nobody else changes it meanwhile.
+SELECT id FROM links WHERE id = $1 AND deleted_at IS NULL FOR UPDATE;
+
 -- name: links
--- Links, the newest first: ($1) one, ($2) those of an app, ($3) deleted ones too; at most $4.
-SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.created_at,
+-- Links, the newest first: ($1) one, ($2) of an app, ($3) deleted ones too, ($4) of a campaign, ($5) of these apps,
+-- ($6) of a partner, ($7) after this id; at most $8.
+SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.host, l.windows, l.created_at,
        CASE WHEN l.deleted_at IS NOT NULL THEN 'deleted' WHEN l.paused THEN 'paused' ELSE 'active' END AS state,
        a.fallback_url AS app_fallback_url
 FROM links l JOIN apps a ON a.id = l.app LEFT JOIN campaigns c ON c.id = l.campaign
 WHERE ($1::text IS NULL OR l.id = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3 OR l.deleted_at IS NULL)
-ORDER BY l.created_at DESC, l.id LIMIT $4;
-
--- name: pause_link
--- Pause ($2) a link or let it lead on; a deleted one stays as it is.
-UPDATE links SET paused = $2 WHERE id = $1 AND deleted_at IS NULL RETURNING id;
+  AND ($4::text IS NULL OR l.campaign = $4) AND ($5::text[] IS NULL OR l.app = ANY ($5))
+  AND ($6::text IS NULL OR c.partner = $6)
+  AND ($7::text IS NULL OR (l.created_at, l.id) < (SELECT o.created_at, o.id FROM links o WHERE o.id = $7))
+ORDER BY l.created_at DESC, l.id DESC LIMIT $8;
 
 -- name: delete_link
 -- The row stays: its touches and reports name it, and its address still leads to the fallback.
-UPDATE links SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL RETURNING id;
+UPDATE links SET deleted_at = now() WHERE id = $1;
 
 -- name: rules
 -- Every version of an app's rules, the latest first.

@@ -60,20 +60,21 @@ def test_apps_are_listed(console: Console) -> None:
         (["create"], 2, "touchline app create: Missing argument 'ID'"),
         (["key", "game", "--kind", "sdk"], 1, "touchline app key: app 'game' does not exist"),
         (["key", "shop", "--kind", "none"], 2, "touchline app key: Invalid value for '--kind'"),
-        (["set", "game", "--coppa"], 1, "touchline app set: app 'game' does not exist"),
+        (["set", "game", "--title", "Game"], 1, "touchline app set: app 'game' does not exist"),
+        (["set", "shop", "--coppa"], 2, "touchline app set: No such option: --coppa"),
         (["set", "shop"], 2, "touchline app set: nothing to change: --help names what can be"),
         (["set", "shop", "--origin", "https://x.example"], 1, "touchline app set: app 'shop' is no website"),
         (["key", "shop", "--kind", "web"], 1, "touchline app key: app 'shop' is no website"),
-        (["create", "w", "--kind", "web"], 2, "touchline app create: a website needs its --origin"),
+        (["create", "w", "--kind", "web"], 2, "touchline app create: origins are missing: a website needs them"),
         (
             ["create", "w", "--origin", "https://x.example"],
             2,
-            "touchline app create: --origin and --visit-window-hours",
+            "touchline app create: origins is a website's: the kind has to be web",
         ),
         (
             ["create", "w", "--kind", "web", "--origin", "https://x.example/"],
             2,
-            "touchline app create: origin 'https://x.example/' is none",
+            "touchline app create: origins 'https://x.example/' is none",
         ),
         (
             ["set", "shop", "--visit-window-hours", "2161"],
@@ -116,16 +117,15 @@ def test_the_privacy_of_an_app_is_set_and_shown(console: Console) -> None:
     assert (made["coppa"], made["truncate_addresses"]) == (True, False)
     console.run("app", "create", "shop")
     assert console.facts("app", "set", "shop", "--truncate-addresses")["truncate_addresses"] is True
-    changed = console.facts("app", "set", "shop", "--coppa")
-    assert (changed["coppa"], changed["truncate_addresses"]) == (True, True)
-    assert console.facts("app", "show", "shop") == changed
-    assert "coppa, truncated" in console.run("app", "show", "shop").stdout
-    console.run("app", "set", "kids", "--no-coppa")
+    shown = console.facts("app", "show", "shop")
+    assert (shown["coppa"], shown["truncate_addresses"]) == (False, True)
+    assert "truncated" in console.run("app", "show", "shop").stdout
+    console.run("app", "set", "kids", "--no-truncate-addresses")
     lines = console.run("app", "list").stdout.splitlines()
-    assert ["coppa" in line for line in lines[1:]] == [False, True]
+    assert ["coppa" in line for line in lines[1:]] == [True, False]
     rows = console.sql(load("links")["changes"], 0, 10)
     apps = {body["id"]: body for kind, _, text in rows if kind == "app" and (body := json.loads(text))}
-    assert (apps["shop"]["coppa"], apps["shop"]["truncate_addresses"], apps["kids"]["coppa"]) == (True, True, False)
+    assert (apps["shop"]["coppa"], apps["shop"]["truncate_addresses"], apps["kids"]["coppa"]) == (False, True, True)
 
 
 def test_a_website_has_origins_and_a_key_for_its_pages(console: Console) -> None:
@@ -138,7 +138,7 @@ def test_a_website_has_origins_and_a_key_for_its_pages(console: Console) -> None
     both = ("--origin", "https://shop.example", "--origin", "https://www.shop.example:8443")
     changed = console.facts("app", "set", "shop", *both, "--visit-window-hours", "24")
     assert (changed["origins"], changed["visit_window_hours"]) == ([*both[1::2]], 24)
-    console.run("app", "set", "shop", "--coppa")
+    console.run("app", "set", "shop", "--truncate-addresses")
     shown = console.run("app", "show", "shop").stdout
     assert "https://shop.example, https://www.shop.example:8443" in shown
     assert "24 h" in shown

@@ -115,11 +115,15 @@ def test_links_are_listed_the_newest_first(shop: Console) -> None:
             2,
             "link create: target 'foo' is not STORE=URL; STORE is one of",
         ),
-        (["create", "--app", "shop", "--target", "web=javascript:alert(1)"], 2, "link create: target 'web=javascript:"),
+        (
+            ["create", "--app", "shop", "--target", "web=javascript:alert(1)"],
+            2,
+            "link create: targets 'web=javascript:",
+        ),
         (
             ["create", "--app", "shop", "--target", "web=https://a.example", "--target", "web=https://b.example"],
             2,
-            "link create: target 'web=https://b.example' names web a second time",
+            "link create: targets 'web=https://b.example' names web a second time",
         ),
         (["create", "--app", "shop", "--deep-link", "web=shop://x"], 2, "link create: deep-link 'web=shop://x' has no"),
         (["create", "--app", "shop", "--fallback-url", "shop://x"], 2, "link create: fallback-url 'shop://x' does not"),
@@ -152,9 +156,9 @@ def test_a_websites_link_leads_everybody_to_one_page(console: Console) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--target", f"google_play={PLAY}"], "target google_play is a store's"),
+        (["--target", f"google_play={PLAY}"], "targets of google_play are a store's"),
         (["--target", "web=http://shop.example/"], "does not start with https://"),
-        (["--target", "web=https://shop.example/", "--deep-link", "web=shop://x"], "deep-link opens an app"),
+        (["--target", "web=https://shop.example/", "--deep-link", "web=shop://x"], "deep-link open an app"),
     ],
 )
 def test_a_websites_link_has_no_store(console: Console, arguments: list[str], said: str) -> None:

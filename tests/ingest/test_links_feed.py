@@ -17,6 +17,9 @@ from schemas.sql import load
 PATIENCE_S = 10.0
 
 
+PRIVACY = "UPDATE apps SET truncate_addresses = $1, coppa = $2"
+
+
 class Feed:
     """A feed that runs."""
 
@@ -72,9 +75,9 @@ async def test_a_change_is_seen_by_its_notice(
     await connection.execute("UPDATE apps SET fallback_url = 'https://example.org/'")
     await soon(lambda: (app := feed.links.app("app-1")) and app.fallback_url == "https://example.org/")
     assert feed.links.careful == {}
-    await connection.execute(load("manage")["set_privacy"], "app-1", None, True)
+    await connection.execute(PRIVACY, True, False)
     await soon(lambda: feed.links.careful == {"app-1": "addresses"})
-    await connection.execute(load("manage")["set_privacy"], "app-1", True, None)
+    await connection.execute(PRIVACY, True, True)
     await soon(lambda: feed.links.careful == {"app-1": "coppa"})
     await feed.end()
 
@@ -111,7 +114,7 @@ async def test_without_postgres_the_disks_snapshot_serves(
     connection: asyncpg.Connection, database_url: str, tmp_path: Path
 ) -> None:
     await put_link(connection, "kept", "https://example.com/kept")
-    await connection.execute(load("manage")["set_privacy"], "app-1", True, False)
+    await connection.execute(PRIVACY, False, True)
     first = Feed(tmp_path, database_url)
     first.start()
     await soon(lambda: (tmp_path / "links.snapshot").exists() and b"kept" in (tmp_path / "links.snapshot").read_bytes())

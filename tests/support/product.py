@@ -55,6 +55,7 @@ class Product:
             "TOUCHLINE_DATA": str(folder / "data"),
             "TOUCHLINE_EDGE_PORT": str(self.port),
             "TOUCHLINE_METRICS_PORT": str(self.port + 1),
+            "TOUCHLINE_CONSOLE_PORT": str(self.port + 239),
             "TOUCHLINE_BIND": "127.0.0.1",
             **settings,
         }

@@ -1,0 +1,1 @@
+"""The management API: routes as data, over the functions of `console.manage`."""

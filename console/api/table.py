@@ -1,0 +1,19 @@
+"""THE table of the API's routes: the router and the OpenAPI document are made of it.
+
+A further thing is a further file of rows, named here.
+"""
+
+from console.api.route import Route
+from console.api.rows.apps import APPS
+from console.api.rows.campaigns import CAMPAIGNS
+from console.api.rows.links import LINKS
+from console.api.rows.partners import PARTNERS
+from console.api.rows.tokens import TOKENS
+
+ROUTES: tuple[Route, ...] = (
+    *APPS,
+    *PARTNERS,
+    *CAMPAIGNS,
+    *LINKS,
+    *TOKENS,
+)
