@@ -1,5 +1,5 @@
-"""`touchline app`, `link`, `test-device`, `explain`, `tail`, `status`, `verify`, `forget`: management and questions
-from the shell."""
+"""`touchline app`, `link`, `test-device`, `postback`, `explain`, `tail`, `status`, `verify`, `forget`: management and
+questions from the shell."""
 
 import typer
 
@@ -7,6 +7,7 @@ from console.apps import apps
 from console.explain import explain
 from console.forget import forget
 from console.links import links
+from console.postbacks import postbacks
 from console.status.command import status
 from console.tail import tail
 from console.test_devices import test_devices
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.add_typer(apps, name="app")
 app.add_typer(links, name="link")
 app.add_typer(test_devices, name="test-device")
+app.add_typer(postbacks, name="postback")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 

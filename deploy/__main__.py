@@ -22,6 +22,7 @@ ELSEWHERE = {
     "app": ("console", "Create, list and show apps."),
     "link": ("console", "Create, list and show tracking links."),
     "test-device": ("console", "Devices for trying things out: in no report and no money."),
+    "postback": ("console", "What partners were told and answered; send it once more."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
@@ -30,7 +31,7 @@ ELSEWHERE = {
     "forget": ("console", "Erase what belongs to a device, now and in what comes later."),
     "bench": (
         "benchmarks",
-        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution; JSON and an HTML page.",
+        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution, postbacks; JSON and an HTML page.",
     ),
 }
 """Command → the folder whose `__main__` has it. They never import each other; this process becomes theirs."""
