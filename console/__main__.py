@@ -12,6 +12,7 @@ from console.forget import forget
 from console.links import links
 from console.partners import partners
 from console.postback_templates import postback_templates
+from console.postbacks import postbacks
 from console.profile_commands import profiles
 from console.rates import rates
 from console.status.command import status
@@ -41,6 +42,7 @@ app.add_typer(corrections, name="correction")
 app.add_typer(rates, name="rate")
 app.command("campaign-money", cls=Command)(campaign_money_command)
 app.add_typer(postback_templates, name="postback-template")
+app.add_typer(postbacks, name="postback")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "rate": ("console", "Set, load and list daily rates of currencies."),
     "campaign-money": ("console", "What a campaign cost, and what it earned."),
     "postback-template": ("console", "What partners, or you, are told of installs and events."),
+    "postback": ("console", "What partners were told and answered; send it once more."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
@@ -40,7 +41,7 @@ ELSEWHERE = {
     "forget": ("console", "Erase what belongs to a device, now and in what comes later."),
     "bench": (
         "benchmarks",
-        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution; JSON and an HTML page.",
+        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution, postbacks; JSON and an HTML page.",
     ),
 }
 """Command → the folder whose `__main__` has it. They never import each other; this process becomes theirs."""

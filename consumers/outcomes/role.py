@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 
 from consumers.app import CONNECTIONS_MAX, collect_seldom, together
 from consumers.costs.pricer import Pricer
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
     """Until `stop`."""
     collect_seldom()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections to partners are kept
     meters = Meters()
     pool = await open_pool(settings, size=CONNECTIONS_MAX)
     following = Following(pool, [Pricer(), Planner()])

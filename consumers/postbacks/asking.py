@@ -21,6 +21,7 @@ ANSWER_BYTES = 500
 """Of an answer so much is kept."""
 READ_BYTES_MAX = 16_384
 """An answer that is longer costs its connection."""
+ERROR_CHARS_MAX = 500
 REDIRECTS_MAX = 3
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 KEEP_ALIVE_S = 15.0
@@ -126,7 +127,7 @@ class Asker:
         latency_ms = int((time.perf_counter() - began_s) * 1000)
         if asked.succeeds:  # it came in time; what its body did afterwards takes nothing back
             return Answer(asked.status, latency_ms, asked.body)
-        return Answer(asked.status, latency_ms, asked.body, error, refused)
+        return Answer(asked.status, latency_ms, asked.body, error and storable(error), refused)
 
 
 class _Asked:
@@ -181,6 +182,11 @@ class _Asked:
             if read > READ_BYTES_MAX:
                 response.close()
                 return
+
+
+def storable(text: str) -> str:
+    """As Postgres takes it: the other side's bytes may stand in it."""
+    return text[:ERROR_CHARS_MAX].encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def in_words(error: Exception) -> str:

@@ -88,3 +88,29 @@ DELETE FROM postbacks p USING old WHERE p.id = old.id;
 UPDATE postbacks p SET leased_until = NULL
 FROM unnest($1::bigint[], $2::timestamptz[]) AS one (id, leased_until)
 WHERE p.id = one.id AND p.leased_until = one.leased_until;
+
+-- name: list
+-- Postbacks, the latest first: ($1) of an app, ($2) of a partner, ($3) in a state, ($4) before this id; at most $5.
+SELECT id, template, conversion, touch, reversal, app, partner, event, key, method, url, body, state, due_at, attempts,
+       first_at, created_at
+FROM postbacks
+WHERE ($1::text IS NULL OR app = $1) AND ($2::text IS NULL OR partner = $2) AND ($3::text IS NULL OR state = $3)
+  AND ($4::bigint IS NULL OR id < $4)
+ORDER BY id DESC LIMIT $5;
+
+-- name: show
+-- One postback.
+SELECT id, template, conversion, touch, reversal, app, partner, event, key, method, url, body, state, due_at, attempts,
+       first_at, created_at, coalesce(leased_until > now(), false) AS leased
+FROM postbacks WHERE id = $1;
+
+-- name: attempts
+-- The latest attempts ($2 at most) of a postback, in their order.
+SELECT number, at, status, latency_ms, answer, error
+FROM (SELECT * FROM postback_attempts WHERE postback = $1 ORDER BY number DESC LIMIT $2) latest ORDER BY number;
+
+-- name: resend
+-- Due now, with another 24 hours to be taken; unless it is superseded or is being asked for just now.
+UPDATE postbacks SET state = 'waiting', due_at = now(), first_at = NULL, leased_until = NULL
+WHERE id = $1 AND state <> 'superseded' AND (state <> 'waiting' OR leased_until IS NULL OR leased_until <= now())
+RETURNING id;

@@ -52,13 +52,18 @@ class Sending:
         self.pool, self.clock = pool, clock
         self.meters = Meters()
 
+    def make(
+        self, allowed: str = "127.0.0.0/8", look_up: LookUp = socket.getaddrinfo, answer_s: float = ANSWER_S
+    ) -> Sender:
+        guard = Guard(Settings.read({"TOUCHLINE_POSTBACK_TARGETS": allowed}).postback_targets)
+        return Sender(self.pool, self.meters, guard, now=self.clock, look_up=look_up, answer_s=answer_s)
+
     @asynccontextmanager
     async def running(
         self, allowed: str = "127.0.0.0/8", look_up: LookUp = socket.getaddrinfo, answer_s: float = ANSWER_S
     ) -> AsyncIterator[Sender]:
         """A sender, while the block runs; it ends in order."""
-        guard = Guard(Settings.read({"TOUCHLINE_POSTBACK_TARGETS": allowed}).postback_targets)
-        sender = Sender(self.pool, self.meters, guard, now=self.clock, look_up=look_up, answer_s=answer_s)
+        sender = self.make(allowed, look_up, answer_s)
         stop = asyncio.Event()
         task = asyncio.ensure_future(sender.run(stop))
         try:

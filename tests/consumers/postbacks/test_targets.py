@@ -1,6 +1,8 @@
 """No request leaves for the network that the sender stands in: not by a URL, a redirect or a changing name."""
 
+import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -136,3 +138,38 @@ async def test_a_name_that_is_not_known_is_tried_again(sending: Sending, clock: 
         await sending.until_state("sent")
     first, _ = await sending.attempts()
     assert first["error"] == "The name late.example was not found."
+
+
+async def test_names_whose_server_hangs_hold_up_nobody(sending: Sending, clock: Clock, one: Partner) -> None:
+    over, good = threading.Event(), Names(["127.0.0.1"])
+
+    def look_up(host: str, port: int, family: int = 0, type: int = 0) -> list[Any]:
+        if host != "good.example":
+            over.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return good(host, port)
+
+    try:
+        async with sending.running(look_up=look_up):
+            for number in range(30):
+                await put_postback(sending.pool, one.url(host=f"h{number}.example"), clock.now, key=str(number))
+            await sending.until_attempts(30)
+            await put_postback(sending.pool, one.url(host="good.example"), clock.now, key="good")
+            await sending.until_state("sent")
+    finally:
+        over.set()
+    assert one.keys == ["good"]
+
+
+async def test_a_location_of_any_bytes_is_on_record(sending: Sending, clock: Clock) -> None:
+    async def odd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(odd, "127.0.0.1", 0)
+    await put_postback(sending.pool, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", clock.now)
+    async with server, sending.running():
+        await sending.until_attempts(1)
+    (attempt,) = await sending.attempts()
+    assert attempt["status"] == 302 and attempt["error"]
