@@ -26,7 +26,7 @@ WHERE NOT EXISTS (SELECT FROM whole w WHERE w.id = v.install);
 SELECT id FROM installs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: lock_events
--- The same for events.
+-- The same for events; of websites they have no install.
 SELECT id FROM events WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: events_of
