@@ -129,19 +129,15 @@ RETURNING d.conversion;
 -- name: blank_postbacks
 -- What partners were told, or were to be told, of these conversions. Whom, when and of what kind stays.
 UPDATE postbacks p SET url = '', body = NULL, state = CASE state WHEN 'waiting' THEN 'superseded' ELSE state END
-WHERE p.url <> '' AND p.id IN (
-    SELECT id FROM postbacks WHERE conversion = ANY($1::uuid[])
-    UNION SELECT id FROM postbacks WHERE install = ANY($1::uuid[]))
+WHERE (p.conversion = ANY($1::uuid[]) OR p.install = ANY($1::uuid[])) AND p.url <> ''
 RETURNING p.id;
 
 -- name: blank_postbacks_of_touches
 -- Likewise of touches $2, of any conversion that shares a key ($1) with them.
 UPDATE postbacks p SET url = '', body = NULL, state = CASE state WHEN 'waiting' THEN 'superseded' ELSE state END
-WHERE p.url <> '' AND p.id IN (
-    SELECT o.id FROM conversion_keys k JOIN postbacks o ON o.conversion = k.conversion
-    WHERE k.key = ANY($1::bigint[]) AND o.touch = ANY($2::uuid[])
-    UNION SELECT o.id FROM conversion_keys k JOIN postbacks o ON o.install = k.conversion
-    WHERE k.key = ANY($1::bigint[]) AND o.touch = ANY($2::uuid[]))
+WHERE (p.conversion = ANY(ARRAY(SELECT conversion FROM conversion_keys WHERE key = ANY($1::bigint[])))
+       OR p.install = ANY(ARRAY(SELECT conversion FROM conversion_keys WHERE key = ANY($1::bigint[]))))
+AND p.touch = ANY($2::uuid[]) AND p.url <> ''
 RETURNING p.id;
 
 -- name: blank_attempts
