@@ -16,10 +16,12 @@ import msgspec
 
 from console import erasing_pages
 from console.erasing_pages import FIRST_ID, Pages, columns, cut
+from console.erasing_postbacks import blank_postbacks, blank_postbacks_of_touches
+from console.erasing_rejects import blank_rejects
 from console.erasing_visits import blank_visits, known, stage_touches_named, visitors_led_to
-from console.forgetting import Names, names_of_install, subject_of
+from console.forgetting import Names, names_of_install
 from schemas.errors import TouchlineError
-from schemas.forgetting import STUB, VISITOR, device_keys, named_ids
+from schemas.forgetting import VISITOR, device_keys, named_ids
 from schemas.identifiers import probed_digests
 from schemas.keys import touch_id_key
 from schemas.query import parse_query
@@ -33,7 +35,7 @@ _OWN_KEYS = ("device_sha1_key", "device_md5_key", "click_key", "external_click_k
 
 TABLES = (
     *("touches", "touch_more_keys", "installs", "conversion_keys", "decisions", "events", "visits", "rejects"),
-    "test_devices",
+    *("postbacks", "postback_attempts", "test_devices"),
 )
 
 
@@ -84,7 +86,7 @@ class _Erasure:
         await self._find_touches()
         await self._find_visitors()
         await self._blank_events()
-        await self._blank_rejects()
+        await blank_rejects(self._pages, self._names, self._asked.apps if self._asked.only_apps else None)
         await self._blank_found_touches(leads=False)
         await blank_visits(self._pages, self._names.visitors)
         await self._blank_found_touches(leads=True)
@@ -191,6 +193,7 @@ class _Erasure:
         keys = own | {row["print_key"] for row in rows}
         ids = [row["id"] for row in rows]
         await self._pages.count("decisions", self._sql["blank_touches_in_decisions"], sorted(keys - {None}), ids)
+        await blank_postbacks_of_touches(self._pages, sorted(keys - {None}), ids)
         if more:
             await self._pages.count(
                 "touch_more_keys", self._sql["delete_more_keys"], *map(list, zip(*more, strict=True))
@@ -232,38 +235,6 @@ class _Erasure:
     def _of_others_install(self, row: asyncpg.Record) -> bool:
         return bool(row["install_stands"] and (row["app"], row["install_id"]) not in self._names.installs)
 
-    async def _blank_rejects(self) -> None:
-        after: tuple[object, object] = ("", FIRST_ID)
-        needles = self._names.needles()
-        while True:
-            end = await self._connection.fetchrow(self._sql["rejects_end"], *after, erasing_pages.SCAN_ROWS)
-            bounds = (*after, *(end or (None, None)))
-            rows = await self._pages.fetch(self._sql["rejects_with"], *bounds, needles)
-            theirs = await self._theirs([row for row in rows if self._names.is_record(row["record"])])
-            for page in cut(theirs):
-                ids = ([row["consumer"] for row in page], [row["id"] for row in page])
-                await self._pages.count("rejects", self._sql["blank_rejects"], *ids, STUB)
-            self._pages.progress("rejects read", erasing_pages.SCAN_ROWS)
-            if end is None:
-                return
-            after = (end["consumer"], end["id"])
-
-    async def _theirs(self, rows: list[asyncpg.Record]) -> list[asyncpg.Record]:
-        """Those of the apps that are asked for."""
-        if not self._asked.only_apps or not rows:
-            return rows
-        told = [subject_of(row["record"]) for row in rows]
-        links = sorted(
-            {link or row["subject"] for row, (app, link) in zip(rows, told, strict=True) if not app} - {None}
-        )
-        found = await self._pages.fetch(self._sql["apps_of_links"], links)
-        of_links = {row["link"]: row["apps"] for row in found}
-        return [
-            row
-            for row, (app, link) in zip(rows, told, strict=True)
-            if not set(self._asked.apps).isdisjoint([app] if app else of_links.get(link or row["subject"], ()))
-        ]
-
     async def _delete_test_devices(self) -> None:
         digests = [(one.kind, digest) for one in self._names.devices for digest in probed_digests(one)[0]]
         if digests:
@@ -286,6 +257,7 @@ class _Erasure:
         await self._keep({touch_id_key(str(row["id"])) for row in winners})
         await self._blank_touches(winners)
         await self._pages.count("decisions", self._sql["blank_decisions"], ids)
+        await blank_postbacks(self._pages, ids)
         await self._pages.count("conversion_keys", self._sql["delete_keys"], ids)
         await self._connection.execute(self._sql["delete_marks"], ids)
 

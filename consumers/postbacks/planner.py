@@ -35,7 +35,6 @@ class Planner:
         family = await connection.fetch(load("planning")["family"], conversions)
         # before anything else is read, so that what another process has just planned is seen
         await connection.execute(load("planning")["lock_installs"], [row["id"] for row in family])
-        await connection.execute(load("planning")["lock_events"], conversions)
         whole = [row["id"] for row in family if row["whole"]]
         ids = list(dict.fromkeys((*whole, *conversions)))
         for at in range(0, len(ids), PAGE_CONVERSIONS):
@@ -59,7 +58,11 @@ async def _plan_events(
 async def _plan(
     connection: asyncpg.Connection, ids: Sequence[UUID], templates: Mapping[str, Sequence[Template]]
 ) -> None:
-    rows = await connection.fetch(load("telling")["conversions"], ids) if ids else []
+    if not ids:
+        return
+    # before they are read as well: whoever forgets one of them waits, or is waited for
+    await connection.execute(load("planning")["lock_events"], ids)
+    rows = await connection.fetch(load("telling")["conversions"], ids)
     if not rows:
         return
     planned = defaultdict(list)

@@ -126,6 +126,25 @@ AND ((d.touch = ANY($2) AND d.click_id IS NOT NULL) OR EXISTS (
     WHERE (c ->> 'touch_id')::uuid = ANY($2) AND c ->> 'click_id' IS NOT NULL))
 RETURNING d.conversion;
 
+-- name: blank_postbacks
+-- What partners were told, or were to be told, of these conversions. Whom, when and of what kind stays.
+UPDATE postbacks p SET url = '', body = NULL, state = CASE state WHEN 'waiting' THEN 'superseded' ELSE state END
+WHERE (p.conversion = ANY($1::uuid[]) OR p.install = ANY($1::uuid[])) AND p.url <> ''
+RETURNING p.id;
+
+-- name: blank_postbacks_of_touches
+-- Likewise of touches $2, of any conversion that shares a key ($1) with them.
+UPDATE postbacks p SET url = '', body = NULL, state = CASE state WHEN 'waiting' THEN 'superseded' ELSE state END
+WHERE (p.conversion = ANY(ARRAY(SELECT conversion FROM conversion_keys WHERE key = ANY($1::bigint[])))
+       OR p.install = ANY(ARRAY(SELECT conversion FROM conversion_keys WHERE key = ANY($1::bigint[]))))
+AND p.touch = ANY($2::uuid[]) AND p.url <> ''
+RETURNING p.id;
+
+-- name: blank_attempts
+-- What was answered may repeat what was asked.
+UPDATE postback_attempts SET answer = '', error = NULL
+WHERE postback = ANY($1::bigint[]) AND (answer <> '' OR error IS NOT NULL) RETURNING postback;
+
 -- name: installs_end
 -- Last id of the page of $2 installs after $1; none: it is the last page.
 SELECT id FROM installs WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1;

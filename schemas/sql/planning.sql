@@ -26,7 +26,7 @@ WHERE NOT EXISTS (SELECT FROM whole w WHERE w.id = v.install);
 SELECT id FROM installs WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: lock_events
--- The same for events.
+-- The same for events; of websites they have no install.
 SELECT id FROM events WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: events_of
@@ -38,7 +38,7 @@ ORDER BY v.at, v.event LIMIT $4;
 -- name: postbacks
 -- What was planned for these conversions, in its order.
 SELECT id, template, conversion, touch, link, reversal, state, url,
-       attempts > 0 OR leased_until IS NOT NULL OR state = 'sent' AS perhaps_received
+       state <> 'refused' AND (attempts > 0 OR leased_until IS NOT NULL OR state = 'sent') AS perhaps_received
 FROM postbacks WHERE conversion = ANY($1::uuid[]) AND template IS NOT NULL
 ORDER BY id FOR NO KEY UPDATE;
 

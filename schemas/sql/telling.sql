@@ -32,8 +32,8 @@ SELECT o.conversion, o.install, o.kind, e.name, o.decided, o.method, o.touch, o.
        l.title AS link_title, c.title AS campaign_title, c.kind AS campaign_kind, c.traffic AS campaign_traffic,
        p.title AS partner_title
 FROM told o
-LEFT JOIN installs i ON i.id = o.install
-LEFT JOIN events e ON e.id = o.conversion
+LEFT JOIN LATERAL (SELECT * FROM installs WHERE id = o.install OFFSET 0) i ON true
+LEFT JOIN LATERAL (SELECT * FROM events WHERE id = o.conversion OFFSET 0) e ON true
 LEFT JOIN LATERAL (SELECT * FROM touches WHERE id = o.touch OFFSET 0) t ON true
 LEFT JOIN links l ON l.id = o.link
 LEFT JOIN campaigns c ON c.id = o.campaign

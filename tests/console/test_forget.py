@@ -112,7 +112,7 @@ async def test_nothing_of_the_device_stands_anywhere_and_every_count_stays(
     assert facts["rows"].pop("conversion_keys") > 0
     assert facts["rows"] == {
         "touches": 4, "touch_more_keys": 4, "installs": 1, "decisions": 2, "events": 4, "visits": 2, "rejects": 1,
-        "test_devices": 0,
+        "postbacks": 0, "postback_attempts": 0, "test_devices": 0,
     }  # fmt: skip
     flagged = await pool.fetch(
         "SELECT flags FROM touches WHERE 'forgotten' = ANY(flags) UNION ALL SELECT flags FROM installs"

@@ -283,7 +283,7 @@ async def test_what_was_refused_or_never_asked_for_is_not_taken_back(pool: async
     await click(pool, "1")
     await install(pool)
     await follow(pool)
-    await pool.execute("UPDATE postbacks SET state = 'refused'")
+    await pool.execute("UPDATE postbacks SET state = 'refused', attempts = 1")
     await click(pool, "2", seconds_ago=30)
     await follow(pool)
     assert await told(pool) == ["adnet install refused"]
