@@ -67,7 +67,7 @@ LEFT JOIN LATERAL (
 
 -- name: first_payments
 -- Of the users whose events these are: the first payment, and those that were priced as the first. Reinstalls are of the
--- same user.
+-- same user; visitors of websites share a key.
 WITH RECURSIVE asked AS (
     SELECT DISTINCT v.install FROM unnest($1::uuid[]) AS n (id)
     CROSS JOIN LATERAL (SELECT install FROM event_installs WHERE event = n.id AND revenue_micros > 0 OFFSET 0) v
@@ -82,17 +82,26 @@ WITH RECURSIVE asked AS (
     UNION
     SELECT m.install, d.conversion FROM members m JOIN decisions d ON d.earlier = m.member AND d.method = 'reinstall'
     WHERE NOT EXISTS (SELECT FROM decisions l WHERE l.conversion = d.conversion AND l.number > d.number)
+), visitors AS (
+    SELECT DISTINCT e.app, e.ids ->> 'visitor_id' AS visitor, k.key
+    FROM unnest($1::uuid[]) AS n (id) JOIN events e ON e.id = n.id AND e.revenue_micros > 0
+    JOIN apps a ON a.id = e.app AND a.kind = 'web' JOIN conversion_keys k ON k.conversion = e.id
+    WHERE e.ids ? 'visitor_id'
 ), payments AS (
-    SELECT m.install, p.event, p.at FROM members m JOIN installs i ON i.id = m.member AND NOT i.test
+    SELECT m.install::text AS payer, p.event, p.at FROM members m JOIN installs i ON i.id = m.member AND NOT i.test
     CROSS JOIN LATERAL (
         SELECT event, at FROM event_installs
         WHERE install = m.member AND revenue_micros > 0 AND NOT 'sandbox' = ANY(flags) OFFSET 0) p
+    UNION
+    SELECT v.app || ' ' || v.visitor, e.id, e.at FROM visitors v JOIN conversion_keys k ON k.key = v.key
+    JOIN events e ON e.id = k.conversion AND e.app = v.app AND e.ids ->> 'visitor_id' = v.visitor
+    WHERE e.revenue_micros > 0 AND NOT 'sandbox' = ANY(e.flags)
 )
 SELECT (array_agg(event ORDER BY at, event))[1] AS first,
        array_agg(event) FILTER (WHERE EXISTS (
            SELECT FROM conversion_costs k JOIN tariffs t ON t.id = k.tariff
            WHERE k.conversion = p.event AND t.event = 'first payment')) AS priced
-FROM payments p GROUP BY install;
+FROM payments p GROUP BY payer;
 
 -- name: tariffs
 -- By which conversions of these campaigns are priced.
