@@ -1,4 +1,4 @@
-"""`touchline consume touches|attribution|rejects|postbacks`, and `touchline replay`."""
+"""`touchline consume touches|attribution|rejects|postbacks`, `touchline replay` and `touchline reprice`."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import typer
 
 from consumers.app import run_consumer
 from consumers.attribution.replay_command import replay_command
+from consumers.costs.reprice_command import reprice_command
 from consumers.outcomes.role import run_postbacks
 from process.life import run
 from process.terminal import Command, run_app
@@ -16,6 +17,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 consume = typer.Typer(no_args_is_help=True, help="Read the log into Postgres.")
 app.add_typer(consume, name="consume")
 app.command("replay", cls=Command)(replay_command)
+app.command("reprice", cls=Command)(reprice_command)
 
 
 def _start(consumer: Consumer) -> None:

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "postback": ("console", "What partners were told and answered; send it once more."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
+    "reprice": ("consumers", "Price a campaign's past by its tariffs of today, and show what would change."),
     "tail": ("console", "Hits and rejects as they come: did my ping arrive?"),
     "status": ("console", "Lag, journals and rates of every role."),
     "verify": ("console", "The accounting: received = stored + rejected; exit 1 when something is missing."),
@@ -57,6 +58,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of `touchline`."""
+    if sys.argv[1:3] == ["campaign", "reprice"]:  # of campaigns only this one is the consumers' work
+        del sys.argv[1]
     if len(sys.argv) > 1 and sys.argv[1] in ELSEWHERE:
         runpy.run_module(ELSEWHERE[sys.argv[1]][0], run_name="__main__", alter_sys=False)
         return

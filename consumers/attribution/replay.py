@@ -98,7 +98,7 @@ async def _replay(connection: asyncpg.Connection, asked: Asked, progress: Callab
     found.events = await connection.fetchval(load("replay")["left_alone"], floor_id(asked.since_us), asked.app)
     if asked.renew_days:
         found.days = await _renewed(connection, asked.since_us)
-    kept_from_us = await _kept_from(connection)
+    kept_from_us = await kept_from(connection)
     rules: dict[str, Named] = {}
     after: str = floor_id(asked.since_us)
     while True:
@@ -211,7 +211,7 @@ def _campaign(method: str, link: str | None, campaign: str | None) -> Campaign:
     return f"({method})" if link is None else campaign or "-"
 
 
-async def _kept_from(connection: asyncpg.Connection) -> int:
+async def kept_from(connection: asyncpg.Connection) -> int:
     """Unix microseconds from which on every touch that was ever received is stored; 0 when none was dropped."""
     names = [row["name"] for row in await connection.fetch(load("touches")["partitions"])]
     first = min((first_day(name) for name in names), default=None)

@@ -4,8 +4,9 @@ A flipped decision, a replay, another tariff: nothing is edited, the difference 
 Done a second time it adds nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,8 +19,25 @@ PAGE_EVENTS = 1000
 
 _LOWEST = UUID(int=0)
 
-Row = tuple[Place, int, Decimal]
-"""Where, the number of the row among those of its conversion and tariff, nano-units."""
+
+class Missing(NamedTuple):
+    """A row to add: where, its number among those of its conversion and tariff, nano-units."""
+
+    place: Place
+    number: int
+    nanos: Decimal
+
+
+class Scope(NamedTuple):
+    """What is priced again on request."""
+
+    tariffs: frozenset[int]
+    since_hour: int
+    """Of the conversion."""
+
+    def has(self, place: Place) -> bool:
+        """Whether it is asked for."""
+        return place.tariff in self.tariffs and place.hour >= self.since_hour
 
 
 class Pricer:
@@ -27,61 +45,78 @@ class Pricer:
 
     async def follow(self, connection: asyncpg.Connection, conversions: Sequence[UUID], *, silent: bool) -> None:
         """Price installs, all their events, the reinstalls that stand on them, and events."""
-        sql = load("costs")
-        priced = await connection.fetchrow(sql["priced"])
-        installs = [row["id"] for row in await connection.fetch(sql["installs"], conversions)]
-        if installs:
-            await connection.fetch(sql["lock_installs"], installs)
-            await _settle(connection, installs, await wanted_of_installs(connection, installs))
-        if not priced["events"]:
+        async for rows in missing(connection, conversions, lock=True):
+            await add(connection, rows)
+
+
+async def missing(
+    connection: asyncpg.Connection, conversions: Sequence[UUID], *, lock: bool, scope: Scope | None = None
+) -> AsyncIterator[list[Missing]]:
+    """The rows to add, of a page of conversions at a time; with `lock` nobody else adds any before the transaction
+    ends."""
+    sql = load("costs")
+    priced = await connection.fetchrow(sql["priced"])
+    installs = [row["id"] for row in await connection.fetch(sql["installs"], conversions)]
+    if installs:
+        if lock:
+            await connection.execute(sql["lock_installs"], installs)
+        yield await _missing(connection, installs, await wanted_of_installs(connection, installs), scope)
+    after = _LOWEST
+    while priced["events"]:
+        rows = await connection.fetch(sql["events"], conversions, installs, after, PAGE_EVENTS)
+        if not rows:
             return
-        after = _LOWEST
-        while True:
-            rows = await connection.fetch(sql["events"], conversions, installs, after, PAGE_EVENTS)
-            if not rows:
-                return
-            after = rows[-1]["id"]
-            await price_events(connection, [row["id"] for row in rows], first_payments=priced["first_payments"])
+        after = rows[-1]["id"]
+        events = [row["id"] for row in rows]
+        firsts: frozenset[UUID] = frozenset()
+        if priced["first_payments"]:
+            events, firsts = await _with_first_payments(connection, events)
+        if lock:
+            await connection.execute(sql["lock_events"], events)
+        yield await _missing(connection, events, await wanted_of_events(connection, events, firsts), scope)
 
 
-async def price_events(connection: asyncpg.Connection, events: Sequence[UUID], *, first_payments: bool) -> None:
-    """Price events, and those that lose the place of the first payment to one of them."""
-    firsts: frozenset[UUID] = frozenset()
-    if first_payments:
-        users = await connection.fetch(load("costs")["first_payments"], events)
-        firsts = frozenset(row["first"] for row in users)
-        events = sorted({*events, *firsts, *(one for row in users for one in row["priced"] or ())})
-    await connection.fetch(load("costs")["lock_events"], events)
-    await _settle(connection, events, await wanted_of_events(connection, events, firsts))
-
-
-async def _settle(connection: asyncpg.Connection, conversions: Sequence[UUID], wanted: Wanted) -> None:
-    standing = await connection.fetch(load("costs")["standing"], conversions)
-    if not standing and not wanted.nanos:
-        return
-    rows = differences(standing, wanted)
-    if rows:
-        values = [(one.conversion, one.tariff, number, *one[2:], nanos) for one, number, nanos in rows]
+async def add(connection: asyncpg.Connection, rows: Iterable[Missing]) -> None:
+    """Append them."""
+    values = [(one.conversion, one.tariff, number, *one[2:], nanos) for one, number, nanos in rows]
+    if values:
         await connection.execute(load("costs")["add"], *zip(*values, strict=True))
 
 
-def differences(standing: Iterable[Mapping[str, object]], wanted: Wanted) -> list[Row]:
-    """The rows to add: what is taken back comes first."""
+async def _with_first_payments(
+    connection: asyncpg.Connection, events: Sequence[UUID]
+) -> tuple[list[UUID], frozenset[UUID]]:
+    """The events, and those that gain or lose the place of their user's first payment; and who has it."""
+    users = await connection.fetch(load("costs")["first_payments"], events)
+    firsts = frozenset(row["first"] for row in users)
+    return sorted({*events, *firsts, *(one for row in users for one in row["priced"] or ())}), firsts
+
+
+async def _missing(
+    connection: asyncpg.Connection, conversions: Sequence[UUID], wanted: Wanted, scope: Scope | None
+) -> list[Missing]:
+    standing = await connection.fetch(load("costs")["standing"], conversions)
+    found = differences(standing, wanted) if standing or wanted.nanos else []
+    return found if scope is None else [one for one in found if scope.has(one.place)]
+
+
+def differences(standing: Iterable[Mapping[str, Any]], wanted: Wanted) -> list[Missing]:
+    """What is taken back comes first."""
     sums: dict[Place, Decimal] = {}
     numbers: dict[tuple[UUID, int], int] = {}
     for row in standing:
-        place = Place(*(row[name] for name in Place._fields))  # type: ignore[arg-type]
-        sums[place] = row["nanos"]  # type: ignore[assignment]
+        place = Place(*(row[name] for name in Place._fields))
+        sums[place] = row["nanos"]
         key = place.conversion, place.tariff
-        numbers[key] = max(numbers.get(key, 0), row["number"])  # type: ignore[call-overload]
+        numbers[key] = max(numbers.get(key, 0), row["number"])
     found = []
     for place in sorted({*sums, *wanted.nanos}, key=lambda one: (one in wanted.nanos, one)):
-        missing = wanted.nanos.get(place, Decimal()) - sums.get(place, Decimal())
-        if not missing or place.conversion in wanted.kept:
+        nanos = wanted.nanos.get(place, Decimal()) - sums.get(place, Decimal())
+        if not nanos or place.conversion in wanted.kept:
             continue
         if place.tariff == PARTNERS_WORD and place.conversion in wanted.kept_words:
             continue
         key = place.conversion, place.tariff
         numbers[key] = numbers.get(key, 0) + 1
-        found.append((place, numbers[key], missing))
+        found.append(Missing(place, numbers[key], nanos))
     return found

@@ -67,7 +67,7 @@ LEFT JOIN LATERAL (
 
 -- name: first_payments
 -- Of the users whose events these are: the first payment, and those that were priced as the first. Reinstalls are of the
--- same user.
+-- same user; visitors of websites share a key.
 WITH RECURSIVE asked AS (
     SELECT DISTINCT v.install FROM unnest($1::uuid[]) AS n (id)
     CROSS JOIN LATERAL (SELECT install FROM event_installs WHERE event = n.id AND revenue_micros > 0 OFFSET 0) v
@@ -82,17 +82,26 @@ WITH RECURSIVE asked AS (
     UNION
     SELECT m.install, d.conversion FROM members m JOIN decisions d ON d.earlier = m.member AND d.method = 'reinstall'
     WHERE NOT EXISTS (SELECT FROM decisions l WHERE l.conversion = d.conversion AND l.number > d.number)
+), visitors AS (
+    SELECT DISTINCT e.app, e.ids ->> 'visitor_id' AS visitor, k.key
+    FROM unnest($1::uuid[]) AS n (id) JOIN events e ON e.id = n.id AND e.revenue_micros > 0
+    JOIN apps a ON a.id = e.app AND a.kind = 'web' JOIN conversion_keys k ON k.conversion = e.id
+    WHERE e.ids ? 'visitor_id'
 ), payments AS (
-    SELECT m.install, p.event, p.at FROM members m JOIN installs i ON i.id = m.member AND NOT i.test
+    SELECT m.install::text AS payer, p.event, p.at FROM members m JOIN installs i ON i.id = m.member AND NOT i.test
     CROSS JOIN LATERAL (
         SELECT event, at FROM event_installs
         WHERE install = m.member AND revenue_micros > 0 AND NOT 'sandbox' = ANY(flags) OFFSET 0) p
+    UNION
+    SELECT v.app || ' ' || v.visitor, e.id, e.at FROM visitors v JOIN conversion_keys k ON k.key = v.key
+    JOIN events e ON e.id = k.conversion AND e.app = v.app AND e.ids ->> 'visitor_id' = v.visitor
+    WHERE e.revenue_micros > 0 AND NOT 'sandbox' = ANY(e.flags)
 )
 SELECT (array_agg(event ORDER BY at, event))[1] AS first,
        array_agg(event) FILTER (WHERE EXISTS (
            SELECT FROM conversion_costs k JOIN tariffs t ON t.id = k.tariff
            WHERE k.conversion = p.event AND t.event = 'first payment')) AS priced
-FROM payments p GROUP BY install;
+FROM payments p GROUP BY payer;
 
 -- name: tariffs
 -- By which conversions of these campaigns are priced.
@@ -108,3 +117,63 @@ FROM conversion_costs WHERE conversion = ANY($1::uuid[]) GROUP BY 1, 2, 3, 4, 5,
 -- Rows that make it what it is now.
 INSERT INTO conversion_costs (conversion, tariff, number, link, app, hour, currency, nanos)
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::numeric[]);
+
+-- name: campaign_tariffs
+-- All tariffs that a campaign ever had, the earliest first.
+SELECT id, model, event, app, micros, share_ppm, currency, starts_on, ends_on, deleted_at FROM tariffs
+WHERE campaign = $1 ORDER BY id;
+
+-- name: has_campaign
+-- Whether there is such a campaign.
+SELECT EXISTS (SELECT FROM campaigns WHERE id = $1);
+
+-- name: stage_conversions
+-- What is to be priced again, for as long as the session lasts.
+CREATE TEMP TABLE IF NOT EXISTS repriced (id uuid PRIMARY KEY);
+
+-- name: find_conversions
+-- Of a campaign: those that were ever decided to be its own, and those that its tariffs priced.
+INSERT INTO repriced
+SELECT conversion FROM decisions WHERE campaign = $1
+UNION SELECT k.conversion FROM tariffs t JOIN conversion_costs k ON k.tariff = t.id WHERE t.campaign = $1
+ON CONFLICT DO NOTHING;
+
+-- name: found_conversions
+-- The next page of them.
+SELECT id FROM repriced WHERE id > $1 ORDER BY id LIMIT $2;
+
+-- name: hold_touches
+-- Until the transaction ends no batch of touches counts costs.
+LOCK TABLE touch_costs IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: touches_again
+-- The touches of campaign $1 since $2, among ids from $3 on, as its tariffs of today would count them, beside what was
+-- counted (null: nothing). A touch with the click id of an earlier one of the same link within $4 days is a duplicate;
+-- the keys tell apps and kinds apart.
+WITH seen AS (
+    SELECT kind, link, app, touched_at, click_key IS NOT NULL AND touched_at - lag(touched_at) OVER (
+               PARTITION BY click_key, link, partner, click_id, CASE WHEN click_key IS NULL THEN id END
+               ORDER BY touched_at, id) <= $4::int * interval '1 day' AS duplicate
+    FROM touches
+    WHERE campaign = $1 AND touched_at >= $2::timestamptz - $4::int * interval '1 day' AND id >= $3
+), again AS (
+    SELECT t.id AS tariff, s.link, s.app, s.hour, count(*) AS count
+    FROM (SELECT *, floor(extract(epoch FROM touched_at) / 3600)::int AS hour FROM seen
+          WHERE touched_at >= $2 AND duplicate IS NOT TRUE) s
+    JOIN tariffs t ON t.campaign = $1 AND t.deleted_at IS NULL AND (t.app IS NULL OR t.app = s.app)
+        AND t.model = CASE s.kind WHEN 'click' THEN 'cpc' ELSE 'cpm' END
+        AND (s.touched_at AT TIME ZONE 'UTC')::date BETWEEN t.starts_on AND coalesce(t.ends_on, 'infinity')
+    GROUP BY 1, 2, 3, 4
+), before AS (
+    SELECT c.* FROM tariffs t JOIN touch_costs c ON c.tariff = t.id
+    WHERE t.campaign = $1 AND c.hour >= extract(epoch FROM $2::timestamptz) / 3600
+)
+SELECT tariff, link, app, hour, coalesce(a.count, 0) AS count, coalesce(b.count, 0) AS before
+FROM again a FULL JOIN before b USING (tariff, link, app, hour)
+WHERE a.count IS DISTINCT FROM b.count;
+
+-- name: put_touches
+-- What is counted from now on, by tariff, link, app and hour.
+INSERT INTO touch_costs (tariff, link, app, hour, count)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[])
+ON CONFLICT (tariff, link, app, hour) DO UPDATE SET count = excluded.count;

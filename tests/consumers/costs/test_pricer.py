@@ -156,6 +156,17 @@ async def test_events_of_websites_are_priced_by_their_own_decision(pool: asyncpg
     assert await bill(pool) == {("e", "cpa", "w"): "0.4 EUR", ("e", "share", "w"): "2.495 EUR"}
 
 
+async def test_a_visitors_first_payment_is_the_earliest(pool: asyncpg.Pool) -> None:
+    await add_tariff(pool, "cpa", 1_000_000, event="first payment")
+    touch = web.click(9, app="web", link="w")
+    visits = [web.visit(name, 8, app="web", touch_id=touch.id, visitor_id=name) for name in ("one", "two")]
+    of = {name: {"app": "web", "ids": {"visitor_id": name}} for name in ("one", "two")}
+    await settle(pool, touch, *visits, web.event("later", 1, **of["one"]), web.event("other", 3, **of["two"]))
+    assert set(await bill(pool)) == {("later", "cpa", "w"), ("other", "cpa", "w")}
+    await settle(pool, web.event("earlier", 2, **of["one"]))
+    assert set(await bill(pool)) == {("earlier", "cpa", "w"), ("other", "cpa", "w")}
+
+
 async def test_tests_cost_nothing(pool: asyncpg.Pool) -> None:
     await add_tariff(pool, "cpi", 1_000_000)
     await add_tariff(pool, "cpa", 1_000_000, event="payment")
