@@ -13,6 +13,7 @@ import msgspec
 from ingest import privacy, targets
 from ingest.caller import UA_CHARS_MAX, Caller
 from ingest.links import Links
+from ingest.templates import expand
 from schemas.addresses import canonical_address
 from schemas.errors import Refuse
 from schemas.events import Hit, Mode, Reject, TouchKind
@@ -93,14 +94,22 @@ def accept(request: Request, links: Links) -> Outcome:
     if mode == "redirect":
         app = links.app(link.app)
         is_web = app is not None and app.kind == "web"
-        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id, is_web=is_web)
+        landing = targets.landing(
+            link,
+            app.fallback_url if app else None,
+            facts.os,
+            values,
+            record_id,
+            is_web=is_web,
+            packages=links.packages if request.caller.intents else None,
+        )
         facts.flags += landing.flags
         hit = _hit(request, landing.app, kind, mode, record_id, facts)
         if landing.url is None:
             return Outcome(200, "person", hit, page=True)
         return Outcome(302, "person", hit, landing.url)
-    if link.paused:
-        facts.flags.append("paused")
+    if link.paused or link.kind == "preinstall":
+        facts.flags.append("paused" if link.paused else "preinstall")
     if targets.has_one_app(link):
         app_id = link.app
     else:
@@ -135,7 +144,7 @@ def last_resort(request: Request, links: Links) -> Outcome:
     app = links.app(link.app) if link is not None else None
     fallback = (link.fallback_url if link is not None else None) or (app.fallback_url if app is not None else None)
     if request.caller.navigates and fallback:
-        return Outcome(302, "person", location=targets.expand(fallback, {}))
+        return Outcome(302, "person", location=expand(fallback, {}))
     return Outcome(500, reason="internal_error", detail="The request could not be handled.")
 
 

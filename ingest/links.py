@@ -71,6 +71,8 @@ class Links:
         self._keys: dict[str, AppKey] = {}
         self.careful: dict[str, Care] = {}
         """Apps that ask for privacy; with none of them a hit has nothing to look up."""
+        self.packages: dict[str, str] = {}
+        """App → its package on Android."""
         self.origins: Counter[str] = Counter()
         """Of all websites: how many of them have it."""
 
@@ -85,6 +87,10 @@ class Links:
     def app(self, app_id: str) -> App | None:
         """The app, or None."""
         return self._apps.get(app_id)
+
+    def apps(self) -> list[App]:
+        """All of them."""
+        return list(self._apps.values())
 
     def key(self, secret: str) -> AppKey | None:
         """The app key whose secret was presented; None when unknown or revoked."""
@@ -110,6 +116,10 @@ class Links:
             self.careful[app.id] = care
         else:
             self.careful.pop(app.id, None)
+        if app.stores.google_play is not None:
+            self.packages[app.id] = app.stores.google_play
+        else:
+            self.packages.pop(app.id, None)
         self.origins.update(app.origins)
         for origin in before.origins if before is not None else ():
             self.origins[origin] -= 1

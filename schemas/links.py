@@ -4,18 +4,11 @@ from typing import Literal
 
 import msgspec
 
-Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "web"]
-LinkKind = Literal["redirect", "tracking", "s2s"]
+Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "other_store", "web", "desktop"]
+"""`other_store`: any other of Android. `desktop`: devices that are no phones. `web`: every device without its own."""
+LinkKind = Literal["redirect", "tracking", "s2s", "preinstall"]
 KeyKind = Literal["sdk", "server", "web"]
 AppKind = Literal["mobile", "web"]
-
-STORE_OS: dict[Store, str] = {
-    "google_play": "android",
-    "app_store": "ios",
-    "app_gallery": "android",
-    "get_apps": "android",
-}
-"""Which phones a store serves; `web` is for every other device."""
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,11 +27,33 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     app: str
     kind: LinkKind = "redirect"
-    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only."""
+    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only. `preinstall`: names the phones
+    that an app came with; it has no clicks."""
     targets: tuple[Target, ...] = ()
     fallback_url: str | None = None
     paused: bool = False
     """Paused or deleted: leads to the fallback, its hits are flagged."""
+
+
+class Stores(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an app is called in the stores, and by what phones know that links on a host are its own."""
+
+    google_play: str | None = None
+    """Its package, `com.example.shop`."""
+    app_store: str | None = None
+    """Its number, without `id`."""
+    app_gallery: str | None = None
+    """Its number, with the C."""
+    get_apps: str | None = None
+    """Its package, likewise."""
+    bundle_id: str | None = None
+    """Of iOS, with … """
+    apple_team: str | None = None
+    """… the ten characters of the team or app id prefix: then its links open it on an iPhone."""
+    android_sha256: tuple[str, ...] = ()
+    """Fingerprints of the certificates it is signed with, `AB:CD:…`: then its links open it on Android."""
+    hosts: tuple[str, ...] = ()
+    """Whose links are its own; none: of every host that is no other app's."""
 
 
 class App(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,6 +68,7 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: AppKind = "mobile"
     origins: tuple[str, ...] = ()
     """Whose pages may report with a key of kind `web`, such as `https://shop.example`."""
+    stores: Stores = Stores()
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):

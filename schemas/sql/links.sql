@@ -8,7 +8,7 @@ SELECT * FROM (
     UNION ALL
     (SELECT 'app', change, jsonb_strip_nulls(jsonb_build_object(
         'id', id, 'fallback_url', fallback_url, 'coppa', coppa, 'truncate_addresses', truncate_addresses,
-        'kind', kind, 'origins', origins))
+        'kind', kind, 'origins', origins, 'stores', CASE WHEN deleted_at IS NULL THEN stores END))
      FROM apps WHERE change > $1 ORDER BY change LIMIT $2)
     UNION ALL
     (SELECT 'key', change, jsonb_build_object(

@@ -27,6 +27,7 @@ ANDROID = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A.230803.041) AppleWebKit/537.36"
     " (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36"
 )
+ANDROID_FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:131.0) Gecko/131.0 Firefox/131.0"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15"
     " (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1"
