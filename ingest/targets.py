@@ -5,6 +5,7 @@ Targets come from the link's own configuration only, never from the request: no 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from ingest.templates import fill, fill_intent, package_of
@@ -13,6 +14,8 @@ from schemas.links import Link, Store, Target
 Os = Literal["android", "huawei", "xiaomi", "ios", "other"]
 """A device's system; of Android the maker, when its phones come with a store of their own."""
 
+AGENTS_MAX = 4096
+"""The agents of a moment are few: the last ones are remembered."""
 ANDROIDS = frozenset({"android", "huawei", "xiaomi"})
 _ANYBODYS: tuple[Store, ...] = ("google_play", "other_store")
 _STORES: dict[Os, tuple[tuple[Store, ...], ...]] = {
@@ -25,16 +28,13 @@ _STORES: dict[Os, tuple[tuple[Store, ...], ...]] = {
 """Which targets a device takes, the best first (AppMetrica): its maker's own store wins, installed or not, because its
 address is a web page too; without one it goes where any other phone goes."""
 
-_HUAWEI = re.compile(
-    r"huawei|harmonyos|hmscore"
-    # ANA-AN00, MAR-LX1A
-    r"|[;(] ?[A-Z]{3}-(?:[ACTLU][LN]?(?:00|10|20|30)[A-Z]?|[LW](?:\d\d|X\d)[A-Z]?|BD\d\d|N[0-9]\d)\b",
-    re.IGNORECASE,
+_HUAWEI_SAYS = ("HUAWEI", "Huawei", "huawei", "HarmonyOS", "HMSCore")
+_XIAOMI_SAYS = ("Xiaomi", "XiaoMi", "XIAOMI", "Redmi", "REDMI", "POCO")
+_HUAWEI_MODEL = re.compile(  # ANA-AN00, MAR-LX1A
+    r"[;(] ?[A-Z]{3}-(?:[ACTLU][LN]?(?:00|10|20|30)[A-Za-z]?|[LW](?:\d\d|X\d)[A-Za-z]?|BD\d\d|N\d\d)\b", re.ASCII
 )
-_XIAOMI = re.compile(
-    r"xiaomi|redmi|poco|[;(] ?mi[ -](?:[0-9a]|note|max|mix|pad|play)"
-    r"|[;(] ?(?:2[0-9]{3}|M[12][0-9]{3})[0-9A-Z]{3,8}(?: Build|[;)])",  # 2201117TG, M2101K6G
-    re.IGNORECASE,
+_XIAOMI_MODEL = re.compile(  # 2201117TG, M2101K6G, MI 9, Mi A1
+    r"[;(] ?(?:(?:2\d{3}|M[12]\d{3})[0-9A-Z]{3,8}(?: Build|[;)])|M[Ii][ -](?:[0-9A]|N[Oo]|MAX|M[Ii]|P))", re.ASCII
 )
 
 
@@ -107,15 +107,27 @@ def choose(link: Link, os: Os) -> Target | None:
     return None
 
 
+@lru_cache(maxsize=AGENTS_MAX)
 def device_os(ua: str) -> Os:
     """As coarse as choosing a store needs, the consumer parses properly."""
     if "Windows Phone" in ua:  # its agents also say Android and iPhone
         return "other"
-    if "Android" in ua:
-        return "huawei" if _HUAWEI.search(ua) else "xiaomi" if _XIAOMI.search(ua) else "android"
+    android = ua.find("Android")
+    if android >= 0:
+        return _maker(ua, android)
     if "iPhone" in ua or "iPad" in ua or "iPod" in ua:
         return "ios"
     return "other"
+
+
+def _maker(ua: str, android: int) -> Os:
+    """The model stands behind the system, in the same brackets."""
+    end = ua.find(")", android) + 1 or len(ua)
+    if any(word in ua for word in _HUAWEI_SAYS) or _HUAWEI_MODEL.search(ua, android, end):
+        return "huawei"
+    if any(word in ua for word in _XIAOMI_SAYS) or _XIAOMI_MODEL.search(ua, android, end):
+        return "xiaomi"
+    return "android"
 
 
 def opens_intents(ua: str) -> bool:
