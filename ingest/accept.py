@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from ingest import privacy, targets
+from ingest import privacy, protection, targets
 from ingest.caller import UA_CHARS_MAX, Caller
 from ingest.links import Links
 from ingest.templates import expand
@@ -82,13 +82,20 @@ def accept(request: Request, links: Links) -> Outcome:
         return Outcome(404, reason="unknown_link", detail="No tracking link has this id.")
     kind = touch_kind(request)
     values = split_query(request.query)
+    guard = links.guards.get(link.partner) if links.guards and link.partner is not None else None
+    came = request
     if privacy.FLAG in values or (links.careful and not links.careful.keys().isdisjoint(targets.apps(link))):
         request = protected(request, link, links)
         values = split_query(request.query)
     mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
+    doubt = None
+    if guard is not None and (mode == "s2s" or "noredirect" in values):  # whoever states facts, but not people
+        doubt = protection.doubt(guard, came.peer, kind, came.link, came.query, came.now_us)
+    if doubt is not None and mode == "s2s":
+        return refused(request, link, kind, record_id, doubt, status=403)
     try:
-        facts = _facts(request, mode, values)
+        facts = _facts(request, mode, values, doubt)
     except Refuse as refusal:
         return refused(request, link, kind, record_id, refusal)
     if mode == "redirect":
@@ -175,9 +182,9 @@ def _says_zero(value: str) -> bool:
     return value == "0" or ("%" in value and decode(value) == "0")
 
 
-def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
+def _facts(request: Request, mode: Mode, values: Mapping[str, str], doubt: Refuse | None) -> Facts:
     """The sender's words for S2S, the peer otherwise. Raises Refuse only for S2S:
-    a person is redirected whatever the link says, and the hit is flagged."""
+    a person is redirected whatever the link says, and the hit is flagged. What is in doubt is not taken."""
     caller, now_us = request.caller, request.now_us
     flags = ["head"] if request.is_head else []
     if request.care == "coppa":
@@ -191,7 +198,9 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
         facts = Facts(_device_ip(decode(ip)), "", caller.os, _touch_time(decode(touched), now_us), flags)
     else:
         facts = Facts(request.peer or None, caller.ua, caller.os, now_us, flags)
-        if mode == "redirect" and "noredirect" in values:
+        if mode == "redirect" and doubt is not None:
+            flags.append(doubt.code)
+        elif mode == "redirect" and "noredirect" in values:
             _take_stated_facts(facts, values, now_us)
     if facts.touched_us < now_us - LATE_US:
         flags.append("late")
@@ -273,7 +282,10 @@ def _hit(request: Request, app: str, kind: TouchKind, mode: Mode, record_id: Rec
     )
 
 
-def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse) -> Outcome:
+def refused(
+    request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse, *, status: int = 400
+) -> Outcome:
+    """The answer, and the request as a reject."""
     reject = Reject(
         v=1,
         id=record_id,
@@ -288,4 +300,4 @@ def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, 
         headers=request.caller.kept,
         flags=[privacy.FLAG] if request.care == "coppa" else [],
     )
-    return Outcome(400, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)
+    return Outcome(status, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)

@@ -33,6 +33,8 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback_url: str | None = None
     paused: bool = False
     """Paused or deleted: leads to the fallback, its hits are flagged."""
+    partner: str | None = None
+    """Whose pings it takes: its campaign's."""
 
 
 class Stores(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,6 +71,25 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True):
     origins: tuple[str, ...] = ()
     """Whose pages may report with a key of kind `web`, such as `https://shop.example`."""
     stores: Stores = Stores()
+
+
+class Protection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What S2S pings of a partner must prove; each of these that is given."""
+
+    secrets: tuple[str, ...] = ()
+    """One of them signs the parameters: `schemas.protection`. Two hold while one takes the other's place."""
+    addresses: tuple[str, ...] = ()
+    """Addresses and networks (`192.0.2.0/24`) that pings come from."""
+
+    def __repr__(self) -> str:
+        return f"Protection({len(self.secrets)} secrets, {len(self.addresses)} addresses)"  # none of them in a log
+
+
+class Partner(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who shows ads, as the edge needs to know."""
+
+    id: str
+    protection: Protection | None = None
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):

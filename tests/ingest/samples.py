@@ -5,7 +5,7 @@ from hashlib import sha256
 import msgspec
 
 from ingest.links import Links
-from schemas.links import App, AppKey, KeyKind, Link, LinkKind, Target
+from schemas.links import App, AppKey, KeyKind, Link, LinkKind, Partner, Target
 
 LINK = "1019409635088005254"
 TRACKING = "600573419754384676"
@@ -63,13 +63,14 @@ def link(
     targets: tuple[Target, ...] = TARGETS,
     fallback_url: str | None = FALLBACK_URL,
     paused: bool = False,
+    partner: str | None = None,
 ) -> Link:
-    return Link(id=id, app=app, kind=kind, targets=targets, fallback_url=fallback_url, paused=paused)
+    return Link(id=id, app=app, kind=kind, targets=targets, fallback_url=fallback_url, paused=paused, partner=partner)
 
 
-def put(links: Links, *rows: Link | App | AppKey) -> None:
+def put(links: Links, *rows: Link | App | AppKey | Partner) -> None:
     """As the feed does it: from the JSON of a row."""
-    kinds = {Link: "link", App: "app", AppKey: "key"}
+    kinds = {Link: "link", App: "app", AppKey: "key", Partner: "partner"}
     for row in rows:
         links.put(kinds[type(row)], links.change + 1, msgspec.json.encode(row))
 

@@ -42,6 +42,16 @@ UPDATE partners SET change = nextval('changes');
 ALTER TABLE partners ALTER COLUMN change SET NOT NULL;
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON partners FOR EACH ROW EXECUTE FUNCTION stamp_change();
 
+-- The edges know of each link whose it is.
+CREATE FUNCTION campaign_has_another_partner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE links SET campaign = campaign WHERE campaign = NEW.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER partner_of_links AFTER UPDATE OF partner ON campaigns FOR EACH ROW
+    WHEN (OLD.partner IS DISTINCT FROM NEW.partner) EXECUTE FUNCTION campaign_has_another_partner();
+
 ALTER TABLE campaigns
     ADD COLUMN kind       text NOT NULL DEFAULT 'ad' CHECK (kind IN ('ad', 'preinstall')),
     ADD COLUMN traffic    text NOT NULL DEFAULT 'other',
