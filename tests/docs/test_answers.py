@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from http.client import HTTPConnection
 from itertools import chain
@@ -189,7 +190,8 @@ def edge(product: Product) -> str:
         product.sql("INSERT INTO partners (id, title, protection) VALUES ($1, '', $2::text::jsonb)", link, text)
         product.sql("INSERT INTO campaigns (id, title, partner) VALUES ($1, '', $1)", link)
         product.sql("INSERT INTO links (id, app, campaign) VALUES ($1, 'openapi', $1)", link)
-        eventually(lambda link=link: product.get(f"/c/{link}?{PING}")[0] == 403)
+        target = f"/c/{link}?{PING}"
+        eventually(partial(_is_refused, product.url, target))
     eventually(lambda: product.get(f"/c/{PAUSED}", PERSON)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", APP)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", VISITED)[0] == 403)
@@ -230,6 +232,10 @@ def edge_in_distress(edge: str, product: Product, tmp_path_factory: pytest.TempP
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0, (folder / "edge.log").read_text()
+
+
+def _is_refused(url: str, target: str) -> bool:
+    return ask(url, "GET", target, {}).status == 403
 
 
 def _status(url: str, target: str) -> int:
