@@ -23,7 +23,8 @@ from console.manage.links import (
 )
 from process.terminal import Command, Json, facts_lines, page, print_json, settings, table, with_postgres
 from schemas.errors import ConfigError
-from schemas.links import LinkKind, Window
+from schemas.links import LinkKind
+from schemas.rules import LinkWindow
 
 links = typer.Typer(no_args_is_help=True, help="Tracking links: where clicks and impressions of an app come in.")
 
@@ -185,7 +186,7 @@ def _change(link: str, asked: LinkChange, *, json: bool, headline: str) -> None:
     _print(changed, json=json, headline=headline)
 
 
-def _windows(texts: list[str] | None) -> tuple[Window, ...] | None:
+def _windows(texts: list[str] | None) -> tuple[LinkWindow, ...] | None:
     """Of `METHOD:TOUCH=HOURS` texts. Raises ConfigError."""
     if not texts:
         return None
@@ -195,7 +196,7 @@ def _windows(texts: list[str] | None) -> tuple[Window, ...] | None:
         method, _, touch = what.partition(":")
         try:
             stated = {"method": method, "touch": touch, "hours": int(hours)}
-            found.append(msgspec.convert(stated, Window))
+            found.append(msgspec.convert(stated, LinkWindow))
         except (ValueError, msgspec.ValidationError):
             raise ConfigError(f"window {text!r} is not METHOD:TOUCH=HOURS, such as identifier:click=168.") from None
     return tuple(found)

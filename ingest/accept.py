@@ -10,9 +10,10 @@ from typing import Literal
 
 import msgspec
 
-from ingest import privacy, targets
+from ingest import privacy, protection, targets
 from ingest.caller import UA_CHARS_MAX, Caller
 from ingest.links import Links
+from ingest.templates import expand
 from schemas.addresses import canonical_address
 from schemas.errors import Refuse
 from schemas.events import Hit, Mode, Reject, TouchKind
@@ -81,26 +82,41 @@ def accept(request: Request, links: Links) -> Outcome:
         return Outcome(404, reason="unknown_link", detail="No tracking link has this id.")
     kind = touch_kind(request)
     values = split_query(request.query)
+    guard = links.guards.get(link.partner) if links.guards and link.partner is not None else None
+    came = request
     if privacy.FLAG in values or (links.careful and not links.careful.keys().isdisjoint(targets.apps(link))):
         request = protected(request, link, links)
         values = split_query(request.query)
     mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
+    doubt = None
+    if guard is not None and (mode == "s2s" or "noredirect" in values):  # whoever states facts, but not people
+        doubt = protection.doubt(guard, came.peer, kind, came.link, came.query, came.now_us)
+    if doubt is not None and mode == "s2s":
+        return refused(request, link, kind, record_id, doubt, status=403)
     try:
-        facts = _facts(request, mode, values)
+        facts = _facts(request, mode, values, doubt)
     except Refuse as refusal:
         return refused(request, link, kind, record_id, refusal)
     if mode == "redirect":
         app = links.app(link.app)
         is_web = app is not None and app.kind == "web"
-        landing = targets.landing(link, app.fallback_url if app else None, facts.os, values, record_id, is_web=is_web)
+        landing = targets.landing(
+            link,
+            app.fallback_url if app else None,
+            facts.os,
+            values,
+            record_id,
+            is_web=is_web,
+            packages=links.packages if request.caller.intents else None,
+        )
         facts.flags += landing.flags
         hit = _hit(request, landing.app, kind, mode, record_id, facts)
         if landing.url is None:
             return Outcome(200, "person", hit, page=True)
         return Outcome(302, "person", hit, landing.url)
-    if link.paused:
-        facts.flags.append("paused")
+    if link.paused or link.kind == "preinstall":
+        facts.flags.append("paused" if link.paused else "preinstall")
     if targets.has_one_app(link):
         app_id = link.app
     else:
@@ -135,7 +151,7 @@ def last_resort(request: Request, links: Links) -> Outcome:
     app = links.app(link.app) if link is not None else None
     fallback = (link.fallback_url if link is not None else None) or (app.fallback_url if app is not None else None)
     if request.caller.navigates and fallback:
-        return Outcome(302, "person", location=targets.expand(fallback, {}))
+        return Outcome(302, "person", location=expand(fallback, {}))
     return Outcome(500, reason="internal_error", detail="The request could not be handled.")
 
 
@@ -166,9 +182,9 @@ def _says_zero(value: str) -> bool:
     return value == "0" or ("%" in value and decode(value) == "0")
 
 
-def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
+def _facts(request: Request, mode: Mode, values: Mapping[str, str], doubt: Refuse | None) -> Facts:
     """The sender's words for S2S, the peer otherwise. Raises Refuse only for S2S:
-    a person is redirected whatever the link says, and the hit is flagged."""
+    a person is redirected whatever the link says, and the hit is flagged. What is in doubt is not taken."""
     caller, now_us = request.caller, request.now_us
     flags = ["head"] if request.is_head else []
     if request.care == "coppa":
@@ -182,7 +198,9 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str]) -> Facts:
         facts = Facts(_device_ip(decode(ip)), "", caller.os, _touch_time(decode(touched), now_us), flags)
     else:
         facts = Facts(request.peer or None, caller.ua, caller.os, now_us, flags)
-        if mode == "redirect" and "noredirect" in values:
+        if mode == "redirect" and doubt is not None:
+            flags.append(doubt.code)
+        elif mode == "redirect" and "noredirect" in values:
             _take_stated_facts(facts, values, now_us)
     if facts.touched_us < now_us - LATE_US:
         flags.append("late")
@@ -264,7 +282,10 @@ def _hit(request: Request, app: str, kind: TouchKind, mode: Mode, record_id: Rec
     )
 
 
-def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse) -> Outcome:
+def refused(
+    request: Request, link: Link, kind: TouchKind, record_id: RecordId, refusal: Refuse, *, status: int = 400
+) -> Outcome:
+    """The answer, and the request as a reject."""
     reject = Reject(
         v=1,
         id=record_id,
@@ -279,4 +300,4 @@ def refused(request: Request, link: Link, kind: TouchKind, record_id: RecordId, 
         headers=request.caller.kept,
         flags=[privacy.FLAG] if request.care == "coppa" else [],
     )
-    return Outcome(400, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)
+    return Outcome(status, reason=refusal.code, parameter=refusal.parameter, detail=refusal.detail, reject=reject)

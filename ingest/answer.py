@@ -25,7 +25,7 @@ TITLES = {
     500: "An error of ours",
     503: "Not possible at the moment",
 }
-PHRASES = {200: b"OK", 204: b"No Content", 302: b"Found", 400: b"Bad Request", 404: b"Not Found"}
+PHRASES = {200: b"OK", 204: b"No Content", 302: b"Found", 400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found"}
 PHRASES |= {500: b"Internal Server Error", 503: b"Service Unavailable"}
 PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Not available</title>
 <p>This link is not available at the moment.</p></html>

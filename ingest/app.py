@@ -22,6 +22,7 @@ from ingest.links import Links
 from ingest.links_feed import LinksFeed
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
+from ingest.well_known import WellKnown
 from process.health import served
 from process.life import sleep_unless
 from process.metrics import Meters
@@ -36,7 +37,7 @@ DRAIN_S = 5.0
 OPENAPI = Path(__file__).with_name("openapi.json")
 
 
-def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
+def make_app(hits: HitHandler, sdk: SdkHandler, well_known: WellKnown) -> web.Application:
     """Paths → handlers."""
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_plain_errors])
     for path in ("/serve/{link}", "/c/{link}", "/i/{link}"):
@@ -52,6 +53,9 @@ def make_app(hits: HitHandler, sdk: SdkHandler) -> web.Application:
     app.router.add_get("/touchline.js", sdk.website.script)
     app.router.add_get("/v1/installs/{install_id}", sdk.attribution)
     app.router.add_get("/openapi.json", _openapi)
+    for folder in ("", "/.well-known"):
+        app.router.add_get(f"{folder}/apple-app-site-association", well_known.apple)
+    app.router.add_get("/.well-known/assetlinks.json", well_known.android)
     return app
 
 
@@ -130,7 +134,7 @@ async def run_edge(settings: Settings, stop: asyncio.Event, worker: int = 0, lis
     recorder = Recorder(settings, worker, meters)
     recorder.open()
     hits = Hits(links, recorder, TrustedProxies(settings.trusted_proxies), meters)
-    app = make_app(HitHandler(hits), SdkHandler(links, recorder, pool, hits, meters))
+    app = make_app(HitHandler(hits), SdkHandler(links, recorder, pool, hits, meters), WellKnown(links))
     app.on_response_prepare.append(listen.last_answers(stop))
     lanes, runner = await open_lanes(app, hits)
     work = (feed.run(stop), lanes.sweep(stop), _measure(recorder, links, meters, stop))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from ingest.targets import Os, device_os
+from ingest.targets import Os, device_os, opens_intents
 from schemas.query import storable
 
 KEPT_HEADERS = (
@@ -57,17 +57,22 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """A person's browser asks for a page: somebody waits for a landing."""
     kept: dict[str, str]
     """The headers that a hit keeps."""
+    intents: bool = False
+    """Its browser opens apps by Android's intents."""
 
 
 def caller(headers: Headers | Mapping[str, str]) -> Caller:
     """The caller of a request with these headers; of a plain mapping the names are in lower case."""
     ua = storable(headers.get("user-agent", "")[:UA_CHARS_MAX])
+    navigates = _navigates(headers)
     return Caller(
         host=headers.get("host", "").lower(),
         ua=ua,
         os=device_os(ua),
-        navigates=_navigates(headers),
+        navigates=navigates,
         kept={name: storable(headers[name][:HEADER_CHARS_MAX]) for name in KEPT_HEADERS if name in headers},
+        # an app that shows the page within itself says so
+        intents=navigates and opens_intents(ua) and "x-requested-with" not in headers,
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from aiohttp.http_parser import RawRequestMessage
 
-from ingest import targets
 from ingest.accept import Outcome, Request, choose_mode, protected, refused, touch_kind
 from ingest.caller import caller
 from ingest.hits import form_and_link
 from ingest.links import Links
+from ingest.templates import expand
 from schemas.errors import Refuse
 from schemas.ids import new_id
 from schemas.query import split_query
@@ -102,7 +102,7 @@ def outcome(head: bytes, parser: Any, peer: str, links: Links, now_us: int) -> O
     app = links.app(link.app)
     fallback = link.fallback_url or (app.fallback_url if app else None)
     if mode == "redirect" and fallback:
-        return Outcome(302, "person", location=targets.expand(fallback, {}), reject=made.reject)
+        return Outcome(302, "person", location=expand(fallback, {}), reject=made.reject)
     if mode == "redirect":
         return Outcome(200, "person", page=True, reject=made.reject)
     gif = form in ("click_gif", "impression_gif")

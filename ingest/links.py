@@ -14,15 +14,17 @@ from hashlib import sha256
 import msgspec
 
 from ingest.privacy import Care, care_of
-from schemas.links import App, AppKey, Link
+from ingest.protection import Guard, guard_of
+from schemas.links import App, AppKey, Link, Partner
 
 DICTIONARY = (
     b"{click_id}{external_click_id}{campaign}{creative_id}{site_id}{sub_id}{gaid}{idfa}{country}{language}{device_ip}"
     b"&utm_source=&utm_medium=&utm_content=&utm_term=&pid=&c=&af_siteid=&clickid=&click_id=&campaign=&creative="
-    b', "kind": "tracking", "kind": "s2s", "paused": true, "deep_link": "://open?'
+    b', "kind": "tracking", "kind": "s2s", "kind": "preinstall", "paused": true, "deep_link": "://open?'
+    b'"store": "other_store"}"store": "desktop"}'
     b'{"url": "https://appgallery.huawei.com/app/C", "store": "app_gallery"}'
     b'{"url": "https://global.app.mi.com/details?id=", "store": "get_apps"}'
-    b'{"id": "1", "app": "com.example.", "kind": "redirect", "paused": false, "targets": '
+    b'{"id": "1", "app": "com.example.", "kind": "redirect", "paused": false, "partner": "", "targets": '
     b'[{"url": "https://play.google.com/store/apps/details?id=com.&referrer=utm_source%3D%26utm_campaign%3D{campaign}'
     b'%26click%3D{click_id}", "store": "google_play"}, '
     b'{"url": "https://apps.apple.com/app/id1?pt=&ct={campaign}&mt=8", "store": "app_store"}, '
@@ -42,6 +44,7 @@ Row = tuple[str, str, bytes]
 _link = msgspec.json.Decoder(Link)
 _app = msgspec.json.Decoder(App)
 _key = msgspec.json.Decoder(AppKey)
+_partner = msgspec.json.Decoder(Partner)
 _packer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, 1, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
 
 
@@ -62,15 +65,21 @@ def _decoded(packed: bytes) -> Link:
 
 
 class Links:
-    """All links, apps and app keys up to change number `change`."""
+    """All links, apps, app keys and protected partners up to change number `change`."""
 
     def __init__(self) -> None:
         self.change = 0
         self._links: dict[str, bytes] = {}
         self._apps: dict[str, App] = {}
         self._keys: dict[str, AppKey] = {}
+        self._partners: dict[str, Partner] = {}
+        """Those with a protection, and …"""
+        self.guards: dict[str, Guard] = {}
+        """… what their pings must prove; with none of them a ping has nothing to look up."""
         self.careful: dict[str, Care] = {}
         """Apps that ask for privacy; with none of them a hit has nothing to look up."""
+        self.packages: dict[str, str] = {}
+        """App → its package on Android."""
         self.origins: Counter[str] = Counter()
         """Of all websites: how many of them have it."""
 
@@ -86,13 +95,17 @@ class Links:
         """The app, or None."""
         return self._apps.get(app_id)
 
+    def apps(self) -> list[App]:
+        """All of them."""
+        return list(self._apps.values())
+
     def key(self, secret: str) -> AppKey | None:
         """The app key whose secret was presented; None when unknown or revoked."""
         key = self._keys.get(sha256(secret.encode("utf-8", "replace")).hexdigest())
         return key if key is not None and not key.revoked else None
 
     def put(self, kind: str, change: int, body: bytes) -> None:
-        """Take one changed row (`link`, `app` or `key`); raises msgspec.ValidationError for a bad one."""
+        """Take one changed row (`link`, `app`, `key` or `partner`); raises msgspec.ValidationError for a bad one."""
         if kind == "link":
             self._links[_link.decode(body).id] = pack(body)
         elif kind == "app":
@@ -100,7 +113,17 @@ class Links:
         elif kind == "key":
             key = _key.decode(body)
             self._keys[key.hash] = key
+        elif kind == "partner":
+            self._put_partner(_partner.decode(body))
         self.change = max(self.change, change)
+
+    def _put_partner(self, partner: Partner) -> None:
+        guard = guard_of(partner.protection) if partner.protection is not None else None
+        if guard is not None:
+            self._partners[partner.id], self.guards[partner.id] = partner, guard
+        else:
+            self._partners.pop(partner.id, None)
+            self.guards.pop(partner.id, None)
 
     def _put_app(self, app: App) -> None:
         before = self._apps.get(app.id)
@@ -110,6 +133,10 @@ class Links:
             self.careful[app.id] = care
         else:
             self.careful.pop(app.id, None)
+        if app.stores.google_play is not None:
+            self.packages[app.id] = app.stores.google_play
+        else:
+            self.packages.pop(app.id, None)
         self.origins.update(app.origins)
         for origin in before.origins if before is not None else ():
             self.origins[origin] -= 1
@@ -122,6 +149,8 @@ class Links:
             yield "app", app.id, msgspec.json.encode(app)
         for key in list(self._keys.values()):
             yield "key", key.hash, msgspec.json.encode(key)
+        for partner in list(self._partners.values()):
+            yield "partner", partner.id, msgspec.json.encode(partner)
         for link_id in list(self._links):
             yield "link", link_id, self._links[link_id]
 

@@ -17,11 +17,15 @@ import msgspec
 
 from ingest.links import DICTIONARY, Links, Row
 
-FORMAT = "touchline links 1"
+FORMAT = "touchline links 2"
+BEFORE = "touchline links 1"
+"""Its links do not say whose they are: it serves, and everything is read again."""
 FRAME = struct.Struct("<II")
 """Payload bytes, CRC32 of the payload."""
 FRAME_BYTES_MAX = 2**28
 ROWS_A_FRAME = 250
+MODE = 0o600
+"""Partners' secrets are in it."""
 BREATH_S = 0.000_5
 """Between two frames: the event loop must not wait long for the interpreter."""
 
@@ -44,12 +48,12 @@ def load(path: Path, links: Links) -> None:
     """Take all rows and the change number.
 
     Raises FileNotFoundError, OSError, or ValueError for a file that is not whole; then `links` may
-    hold some rows, and its change number is as before.
+    hold some rows, and its change number is as before. After a file of the format before it is 0.
     """
     with path.open("rb") as file:
         frames = _frames(file)
         head = _head.decode(next(frames))
-        if head.format != FORMAT:
+        if head.format not in (FORMAT, BEFORE):
             raise ValueError(f"its format is {head.format!r}")
         for payload in frames:
             rows = _rows.decode(payload)
@@ -57,7 +61,7 @@ def load(path: Path, links: Links) -> None:
                 links.take(row, head.dictionary)
             if not rows:
                 break
-    links.change = head.change
+    links.change = head.change if head.format == FORMAT else 0
 
 
 def save(path: Path, links: Links, *, given_up: Callable[[], bool]) -> int | None:
@@ -67,7 +71,8 @@ def save(path: Path, links: Links, *, given_up: Callable[[], bool]) -> int | Non
     """
     change = links.change
     scratch = path.with_suffix(".new")
-    with scratch.open("wb") as file:
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE), "wb") as file:
+        os.fchmod(file.fileno(), MODE)  # one that was left behind may have another
         file.write(_frame(Head(FORMAT, change, DICTIONARY)))
         for rows in _portions(links.rows()):
             if given_up():

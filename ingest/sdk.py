@@ -16,6 +16,7 @@ from ingest.conversions import Sender, conversion_id, read_events, read_installs
 from ingest.hits import Hits, peer_text
 from ingest.links import Links
 from ingest.recorder import Recorder
+from ingest.templates import expand
 from ingest.visits import read_visits
 from ingest.website import NOT_AN_ORIGIN, Website
 from process.metrics import Meters
@@ -161,7 +162,7 @@ class SdkHandler:
         target = targets.choose(link, targets.device_os(row["ua"] or "")) if link else None
         if target is None or target.deep_link is None:
             return None
-        return targets.expand(target.deep_link, split_query(row["query"] or ""))
+        return expand(target.deep_link, split_query(row["query"] or ""))
 
     def _key(self, http: web.Request) -> AppKey | None:
         scheme, _, secret = http.headers.get("Authorization", "").partition(" ")

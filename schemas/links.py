@@ -4,29 +4,11 @@ from typing import Literal
 
 import msgspec
 
-from schemas.events import TouchKind
-from schemas.rules import Method
-
-Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "web"]
+Store = Literal["google_play", "app_store", "app_gallery", "get_apps", "other_store", "web", "desktop"]
+"""`other_store`: any other of Android. `desktop`: devices that are no phones. `web`: every device without its own."""
 LinkKind = Literal["redirect", "tracking", "s2s", "preinstall"]
 KeyKind = Literal["sdk", "server", "web"]
 AppKind = Literal["mobile", "web"]
-
-STORE_OS: dict[Store, str] = {
-    "google_play": "android",
-    "app_store": "ios",
-    "app_gallery": "android",
-    "get_apps": "android",
-}
-"""Which phones a store serves; `web` is for every other device."""
-
-
-class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A look-back window of a link's own, instead of its app's."""
-
-    method: Method
-    touch: TouchKind
-    hours: int
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,12 +27,14 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     app: str
     kind: LinkKind = "redirect"
-    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only. `preinstall`: no addresses, a
-    label in apps that a phone is sold with."""
+    """`tracking`: beside the landing, never redirects. `s2s`: pings of ad servers only. `preinstall`: names the phones
+    that an app came with; it has no clicks."""
     targets: tuple[Target, ...] = ()
     fallback_url: str | None = None
     paused: bool = False
     """Paused or deleted: leads to the fallback, its hits are flagged."""
+    partner: str | None = None
+    """Whose pings it takes: its campaign's."""
 
 
 class Stores(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,6 +70,7 @@ class App(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: AppKind = "mobile"
     origins: tuple[str, ...] = ()
     """Whose pages may report with a key of kind `web`, such as `https://shop.example`."""
+    stores: Stores = Stores()
 
 
 class Protection(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -98,6 +83,13 @@ class Protection(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         return f"Protection({len(self.secrets)} secrets, {len(self.addresses)} addresses)"  # none of them in a log
+
+
+class Partner(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who shows ads, as the edge needs to know."""
+
+    id: str
+    protection: Protection | None = None
 
 
 class AppKey(msgspec.Struct, frozen=True, omit_defaults=True):

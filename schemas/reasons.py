@@ -8,6 +8,8 @@ SENTENCES: dict[str, str] = {
     "earlier_than_winner": "A later touch of the same method won.",
     "less_certain_method": "A more certain method found a touch.",
     "outside_window": "It happened too long before the install for this method.",
+    "outside_own_window": "It happened too long before the install for its link, which has a window of its own.",
+    "no_clicks": "Its link names the phones that the app came with: it has no clicks.",
     "after_install": "It happened after the install.",
     "before_activity": "The user was active after it: it cannot have brought them back.",
     "last_visit": "It is the last tagged visit before the event, or the one with which its session began.",

@@ -17,7 +17,8 @@ from schemas.validity import TESTERS_REPEAT, VERDICTS, Mode, Verdict
 
 Method = Literal["identifier", "referrer", "fingerprint"]
 
-Windows = Mapping[tuple[Method | Literal["visit"], TouchKind], int]
+Pair = tuple[Method | Literal["visit"], TouchKind]
+Windows = Mapping[Pair, int]
 
 OF_INSTALLS = (*get_args(Method), "preinstall", "reinstall", "organic")
 """Methods of decisions about installs."""
@@ -61,6 +62,15 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.window_hours * 3_600_000
 
 
+class LinkWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a method counts one link's touches of a kind, instead of what the app's rules say; a method that these
+    do not count stays off."""
+
+    method: Method
+    touch: TouchKind
+    hours: int
+
+
 class RuleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """All that a decision is made by."""
 
@@ -102,6 +112,11 @@ class Named(msgspec.Struct, frozen=True):
 
     name: str
     rules: RuleSet
+
+
+def link_windows_us(windows: Sequence[LinkWindow]) -> Windows:
+    """A link's windows in microseconds."""
+    return {(one.method, one.touch): one.hours * 3_600_000_000 for one in windows}
 
 
 def _preset(
@@ -156,22 +171,38 @@ def parse_rules(text: str | bytes) -> RuleSet:
     return rules
 
 
+def check_link_windows(windows: Sequence[LinkWindow]) -> None:
+    """By the ranges of the rules. Raises ConfigError, which names the field."""
+    seen: set[tuple[Method, TouchKind]] = set()
+    for number, one in enumerate(windows):
+        _check_window(f"windows[{number}]", ("hours", "touch"), one.hours, one.method, one.touch)
+        _check_once(f"windows[{number}]", one.method, one.touch, seen)
+
+
+def _check_window(where: str, fields: tuple[str, str], hours: int, method: Method, touch: TouchKind) -> None:
+    low, high = HOURS[method]
+    if not low <= hours <= high:
+        raise ConfigError(f"{where}.{fields[0]} is {hours}; {method} takes {low} to {high} hours")
+    if (method, touch) == ("referrer", "impression"):
+        raise ConfigError(f"{where}.{fields[1]} is impression: no store tells which view led to an install")
+
+
+def _check_once(where: str, method: Method, touch: TouchKind, seen: set[tuple[Method, TouchKind]]) -> None:
+    if (method, touch) in seen:
+        raise ConfigError(f"{where} says {method} by {touch} a second time")
+    seen.add((method, touch))
+
+
 def check(them: RuleSet) -> None:
     """Raises ConfigError, which names the field: no rule, one twice, a window out of range, a view's referrer."""
     if not them.rules:
         raise ConfigError("the rules are empty: without a rule every install would be organic")
     seen: set[tuple[Method, TouchKind]] = set()
     for number, rule in enumerate(them.rules):
-        low, high = HOURS[rule.method]
-        if not low <= rule.window_hours <= high:
-            raise ConfigError(
-                f"rules[{number}].window_hours is {rule.window_hours}; {rule.method} takes {low} to {high} hours"
-            )
-        if (rule.method, rule.touch_kind) == ("referrer", "impression"):
-            raise ConfigError(f"rules[{number}].touch_kind is impression: no store tells which view led to an install")
-        if (rule.method, rule.touch_kind) in seen:
-            raise ConfigError(f"rules[{number}] says {rule.method} by {rule.touch_kind} a second time")
-        seen.add((rule.method, rule.touch_kind))
+        _check_window(
+            f"rules[{number}]", ("window_hours", "touch_kind"), rule.window_hours, rule.method, rule.touch_kind
+        )
+        _check_once(f"rules[{number}]", rule.method, rule.touch_kind, seen)
     if not 0 <= them.confidence_min <= 1:
         raise ConfigError(f"confidence_min is {them.confidence_min}; it takes 0 to 1")
     for name in ("reattribution_days", "reengagement_days"):

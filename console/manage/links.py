@@ -19,7 +19,8 @@ from console.manage.checks import (
 from console.manage.common import ALL, Conflict, Missing, Part, Within, from_row, given, note, pack
 from console.manage.targets import check_windows, checked_targets, remarks
 from console.urls import new_link_id, printed_urls
-from schemas.links import AppKind, Link, LinkKind, Target, Window
+from schemas.links import AppKind, Link, LinkKind, Target
+from schemas.rules import LinkWindow
 from schemas.settings import Settings
 from schemas.sql import load
 
@@ -31,7 +32,7 @@ class AskedTarget(Target, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 Targets = Annotated[tuple[AskedTarget, ...], Meta(max_length=20)]
-Windows = Annotated[tuple[Window, ...], Meta(max_length=20)]
+Windows = Annotated[tuple[LinkWindow, ...], Meta(max_length=20)]
 
 
 class NewLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +75,7 @@ class LinkFacts(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     fallback_url: str | None
     host: str | None
-    windows: tuple[Window, ...] | None
+    windows: tuple[LinkWindow, ...] | None
     created_at: datetime
     state: State
     urls: dict[str, str]

@@ -7,8 +7,9 @@ import msgspec
 from console.manage.checks import shown
 from console.manage.refusals import Invalid
 from console.urls import WEB, checked_url
-from schemas.links import AppKind, Link, Target, Window
-from schemas.rules import HOURS
+from schemas.errors import ConfigError
+from schemas.links import AppKind, Link, Target
+from schemas.rules import LinkWindow, check_link_windows
 
 _PLAY = ("https://play.google.com/", "http://play.google.com/", "market://")
 
@@ -45,16 +46,12 @@ def _check_website(target: Target) -> None:
         raise Invalid("targets", "with a deep-link open an app: a website's link has none.")
 
 
-def check_windows(windows: Sequence[Window]) -> None:
-    """One for each method and kind of touch, each in its range. Raises Invalid."""
-    known: set[tuple[str, str]] = set()
-    for window in windows:
-        low, high = HOURS[window.method]
-        if not low <= window.hours <= high:
-            raise Invalid("windows", f"of {window.method} are {low} to {high} hours, not {window.hours}.")
-        if (window.method, window.touch) in known:
-            raise Invalid("windows", f"name {window.method} of a {window.touch} twice.")
-        known.add((window.method, window.touch))
+def check_windows(windows: Sequence[LinkWindow]) -> None:
+    """By the ranges of the rules. Raises Invalid."""
+    try:
+        check_link_windows(windows)
+    except ConfigError as error:
+        raise Invalid("windows", f"{error}.") from None
 
 
 def remarks(link: Link, *, app_fallback: str | None, public_url: bool) -> tuple[str, ...]:

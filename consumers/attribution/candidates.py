@@ -1,17 +1,17 @@
 """Reads the candidates of installs from Postgres: the shell around `decide`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import asyncpg
 
 from consumers.attribution.facts import Candidate, Conversion
-from consumers.attribution.fingerprint import CROWD_US
+from consumers.attribution.own_windows import lowest_id
 from consumers.attribution.probes import Search, searches
 from schemas.addresses import parse_address
 from schemas.ids import US_PER_HOUR, hour_floor_id
-from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet
+from schemas.rules import CLOCK_SKEW_US, RECEIVED_WITHIN_US, RuleSet, Windows
 from schemas.sql import joined, load
 
 PER_KEY_FIRST = 50
@@ -23,10 +23,16 @@ _network = lru_cache(maxsize=10_000)(parse_address)
 
 
 async def read_candidates(
-    connection: asyncpg.Connection, conversions: Sequence[Conversion], rules: Sequence[RuleSet], *, per_key: int
+    connection: asyncpg.Connection,
+    conversions: Sequence[Conversion],
+    rules: Sequence[RuleSet],
+    longest: Mapping[str, Windows],
+    *,
+    per_key: int,
 ) -> tuple[list[list[Candidate]], list[bool]]:
     """Per install its candidates by its app's rules, in any order, and whether a key had more than `per_key`.
 
+    `longest`: of each app whose links have windows of their own the longest, as far back as touches are read.
     Behind an address the latest fifty are read and no more: a crowd makes a fingerprint unsure, however it goes on.
     """
     asked: list[tuple[str, ...]] = []
@@ -36,7 +42,7 @@ async def read_candidates(
         top = (hour_floor_id(top_us + RECEIVED_WITHIN_US + US_PER_HOUR), str(top_us))
         for search in searches(one, its.rules):
             keys = [_array(found) for found in (search.sha1, search.md5, search.clicks, search.prints)]
-            asked.append((str(number), search.method, *_bounds(one, its, search, per_key), *top, *keys))
+            asked.append((str(number), search.method, *_bounds(one, its, search, per_key, longest), *top, *keys))
         # none of those that would not have the install decided again, if they came late
         named += [(number, touch_id, timestamp(one.received_us + CLOCK_SKEW_US)) for touch_id in one.touch_ids]
     rows: list[asyncpg.Record] = []
@@ -51,12 +57,12 @@ def _array(keys: Sequence[int]) -> str:
     return f"{{{','.join(map(str, keys))}}}"
 
 
-def _bounds(one: Conversion, rules: RuleSet, search: Search, per_key: int) -> tuple[str, str]:
-    """Rows at most, lowest id: within the rule's window, and a crowd's."""
-    window_us = rules.windows_us[search.method, search.touch_kind]
-    if search.method == "fingerprint":
-        window_us, per_key = max(window_us, CROWD_US), PER_KEY_FIRST
-    return str(per_key), hour_floor_id(one.at_us - window_us - CLOCK_SKEW_US)
+def _bounds(
+    one: Conversion, rules: RuleSet, search: Search, per_key: int, longest: Mapping[str, Windows]
+) -> tuple[str, str]:
+    """Rows at most, lowest id."""
+    rows = PER_KEY_FIRST if search.method == "fingerprint" else per_key
+    return str(rows), lowest_id(one, rules, (search.method, search.touch_kind), longest.get(one.app))
 
 
 def timestamp(us: int) -> datetime:

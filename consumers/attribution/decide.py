@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from consumers.attribution.facts import NOTHING, Candidate, Conversion, Facts, Label
 from consumers.attribution.fingerprint import confidences, crowd
-from consumers.attribution.standing import why_it_falls
+from consumers.attribution.standing import NO_WINDOWS, why_it_falls
 from consumers.attribution.validity import Figures, rejecting, verdicts
 from schemas.partitions import DAY_US
 from schemas.reasons import LOST, WON
-from schemas.rules import DEFAULT, RuleSet
+from schemas.rules import DEFAULT, RuleSet, Windows
 from schemas.validity import Verdict
 
 LISTED_MAX = 40
@@ -23,7 +23,9 @@ LISTED_MAX = 40
 OF_DAYS = frozenset({"flooding", "delays"})
 """Verdicts by what the link did on a day."""
 
-OTHERS = frozenset({"other_model", "other_os_version", "other_network", "outside_window", "after_install"})
+OTHERS = frozenset(
+    {"other_model", "other_os_version", "other_network", "outside_window", "outside_own_window", "after_install"}
+)
 
 
 class Judged(NamedTuple):
@@ -77,7 +79,7 @@ def decide(
 
     `falls`: what `why_they_fall` says, when it is known.
     """
-    reasons = why_they_fall(conversion, candidates, rules) if falls is None else falls
+    reasons = why_they_fall(conversion, candidates, rules, facts.own_windows) if falls is None else falls
     looked_at = _by_themselves(conversion, list(zip(candidates, reasons, strict=True)), rules, facts)
     earlier, earlier_us = facts.earlier or (None, 0)
     label, winner, robbed = conversion.label, None, None
@@ -108,11 +110,15 @@ def decide(
     )
 
 
-def why_they_fall(conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet) -> list[str | None]:
+def why_they_fall(
+    conversion: Conversion, candidates: Sequence[Candidate], rules: RuleSet, own_windows: Mapping[str, Windows]
+) -> list[str | None]:
     """Why each cannot have caused the conversion; None of those that can: only of these the rest of the record is
     asked."""
     windows_us = rules.windows_us
-    return [why_it_falls(conversion, one, windows_us) for one in candidates]
+    if not own_windows:
+        return [why_it_falls(conversion, one, windows_us) for one in candidates]
+    return [why_it_falls(conversion, one, windows_us, own_windows.get(one.link, NO_WINDOWS)) for one in candidates]
 
 
 def _by_themselves(

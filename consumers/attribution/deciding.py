@@ -10,12 +10,13 @@ import msgspec
 from consumers.attribution.candidates import EPOCH, PER_KEY_FIRST, PER_KEY_MAX, read_candidates, timestamp
 from consumers.attribution.decide import Decision, Judged, decide, why_they_fall
 from consumers.attribution.facts import Candidate, Conversion, Label, conversion
+from consumers.attribution.own_windows import reachable, read_longest, read_own
 from consumers.attribution.probes import looked_for
 from consumers.attribution.record import read_facts
 from consumers.outcomes.queue import leave
 from schemas.events import Device, Install, Referrer
 from schemas.ids import received_us
-from schemas.rules import DEFAULT, Named, name_of, stored_rules
+from schemas.rules import DEFAULT, Named, Windows, name_of, stored_rules
 from schemas.sql import joined, load
 
 _encode = msgspec.json.Encoder().encode
@@ -49,14 +50,12 @@ async def decided_by(
     connection: asyncpg.Connection, conversions: Sequence[Conversion], rules: Sequence[Named]
 ) -> list[Decided]:
     """The decisions about conversions by these rules."""
-    sets = [one.rules for one in rules]
-    candidates, full = await read_candidates(connection, conversions, sets, per_key=PER_KEY_FIRST)
-    found = await _decide(connection, conversions, candidates, rules)
+    longest = await read_longest(connection, {one.app for one in conversions})
+    found, full = await _decide(connection, conversions, rules, longest, PER_KEY_FIRST)
     for number, one in enumerate(found):
         # most keys hold a few touches; where a full page of them fell, more are read
         if full[number] and one.decision.method == "organic":
-            more, _ = await read_candidates(connection, [one.conversion], [one.rules.rules], per_key=PER_KEY_MAX)
-            (found[number],) = await _decide(connection, [one.conversion], more, [one.rules])
+            (found[number],), _ = await _decide(connection, [one.conversion], [one.rules], longest, PER_KEY_MAX)
     return found
 
 
@@ -80,23 +79,31 @@ def _looked_for(one: Decided) -> Iterable[int]:
 async def _decide(
     connection: asyncpg.Connection,
     conversions: Sequence[Conversion],
-    candidates: Sequence[Sequence[Candidate]],
     rules: Sequence[Named],
-) -> list[Decided]:
-    falls = [
-        why_they_fall(one, found, its.rules) for one, found, its in zip(conversions, candidates, rules, strict=True)
-    ]
+    longest: Mapping[str, Windows],
+    per_key: int,
+) -> tuple[list[Decided], list[bool]]:
+    """The decisions, and whether a key of the conversion had more than `per_key` touches."""
+    sets = [one.rules for one in rules]
+    candidates, full = await read_candidates(connection, conversions, sets, longest, per_key=per_key)
+    own: dict[str, Windows] = {}
+    if longest:
+        own = await read_own(connection, candidates)
+        triples = zip(conversions, candidates, sets, strict=True)
+        candidates = [reachable(one, found, its, own) for one, found, its in triples]
+    falls = [why_they_fall(one, found, its, own) for one, found, its in zip(conversions, candidates, sets, strict=True)]
     standing = [
         [one for one, why in zip(found, theirs, strict=True) if why is None]
         for found, theirs in zip(candidates, falls, strict=True)
     ]
-    facts = await read_facts(connection, conversions, standing, [one.rules for one in rules])
-    return [
-        Decided(one, its, decide(one, found, its.rules, known, why), stand)
+    facts = await read_facts(connection, conversions, standing, sets)
+    decisions = [
+        Decided(one, its, decide(one, found, its.rules, known._replace(own_windows=own), why), stand)
         for one, found, its, known, why, stand in zip(
             conversions, candidates, rules, facts, falls, standing, strict=True
         )
     ]
+    return decisions, full
 
 
 def _watched(one: Decided) -> Iterable[int]:

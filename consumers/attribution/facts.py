@@ -11,7 +11,7 @@ from schemas.events import Install, Referrer, TouchKind
 from schemas.identifiers import DeviceId, device_ids, is_no_id, query_ids
 from schemas.partitions import DAY_US
 from schemas.query import decode, parse_query
-from schemas.rules import Method
+from schemas.rules import Method, Windows
 
 CLICK_ID_NAMES = ("touchline_click_id", "appmetrica_click_id", "ym_tracking_id", "adjust_external_click_id")
 """Names under which a Google Play referrer carries the ad network's click id."""
@@ -132,6 +132,8 @@ class Facts(NamedTuple):
     """Whether it is a test device's, or says that it comes from a sandbox: attributed anew each time."""
     earlier_link: str | None = None
     """Whose the device has been since that install, when it is long ago and nothing can change it any more."""
+    own_windows: Mapping[str, Windows] = {}
+    """Link → its own windows, where it has some."""
 
 
 NOTHING = Facts()

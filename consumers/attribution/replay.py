@@ -13,6 +13,7 @@ import msgspec
 
 from consumers.attribution.days import DAY_0, publish
 from consumers.attribution.deciding import Decided, decided, keep, listed
+from consumers.attribution.own_windows import reach_us, read_longest
 from schemas.ids import floor_id, received_us
 from schemas.partitions import DAY_US, first_day
 from schemas.rules import CLOCK_SKEW_US, DEFAULT, Named, name_of, stored_rules
@@ -127,7 +128,12 @@ async def _decide_again(
     kept_from_us: int,
     found: Difference,
 ) -> None:
-    usable = [(row, its) for row, its in pairs if _may_be_decided(row, its, kept_from_us, found)]
+    longest = await read_longest(connection, {row["app"] for row, _ in pairs})
+    usable = [
+        (row, its)
+        for row, its in pairs
+        if _may_be_decided(row, reach_us(its.rules, longest.get(row["app"])), kept_from_us, found)
+    ]
     if not usable:
         return
     again = await decided(connection, [row for row, _ in usable], [its for _, its in usable])
@@ -147,12 +153,12 @@ async def _rules_of(connection: asyncpg.Connection, asked: Asked, app: str, know
     return known[app]
 
 
-def _may_be_decided(row: asyncpg.Record, rules: Named, kept_from_us: int, found: Difference) -> bool:
+def _may_be_decided(row: asyncpg.Record, reach_us: int, kept_from_us: int, found: Difference) -> bool:
     if row["method"] is None or row["marked"]:
         found.waiting += 1
         return False
     install_id = str(row["id"])
-    if received_us(install_id) - rules.rules.window_ms_max * 1000 - DAY_US - CLOCK_SKEW_US < kept_from_us:
+    if received_us(install_id) - reach_us - DAY_US - CLOCK_SKEW_US < kept_from_us:
         found.refused += 1
         if len(found.refused_ids) < REFUSED_LISTED_MAX:
             found.refused_ids.append(install_id)

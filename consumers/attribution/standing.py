@@ -6,9 +6,16 @@ from consumers.attribution.haste import too_soon
 from schemas.identifiers import same_device
 from schemas.rules import CLOCK_SKEW_US, Windows
 
+NO_WINDOWS: Windows = {}
 
-def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) -> str | None:
-    """The first reason why the candidate cannot have caused the conversion; None when it stands."""
+
+def why_it_falls(
+    conversion: Conversion, one: Candidate, windows_us: Windows, own_us: Windows = NO_WINDOWS
+) -> str | None:
+    """The first reason why the candidate cannot have caused the conversion; None when it stands.
+
+    `own_us`: the windows that its link has of its own.
+    """
     window_us = windows_us.get((one.method, one.touch_kind))
     if window_us is None:
         return "method_off"
@@ -18,11 +25,14 @@ def why_it_falls(conversion: Conversion, one: Candidate, windows_us: Windows) ->
         return "other_value"
     if "late" in one.flags:
         return "delivered_late"
+    if "preinstall" in one.flags:
+        return "no_clicks"
     age_us = conversion.at_us - one.touched_us
     if age_us < -CLOCK_SKEW_US:
         return "after_install"
-    if age_us > window_us:
-        return "outside_window"
+    its_us = own_us.get((one.method, one.touch_kind))
+    if age_us > (window_us if its_us is None else its_us):
+        return "outside_window" if its_us is None else "outside_own_window"
     if conversion.active_us is not None and one.touched_us < conversion.active_us:
         return "before_activity"
     return _print_falls(conversion, one) if one.method == "fingerprint" else None

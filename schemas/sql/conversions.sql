@@ -105,6 +105,14 @@ CROSS JOIN LATERAL (
     WHERE app = p.app AND CASE WHEN p.version IS NULL THEN created_at <= p.at ELSE version = p.version END
     ORDER BY version DESC LIMIT 1) r;
 
+-- name: longest_windows
+-- The longest window that any link of these apps has of its own, per method and kind of touch.
+SELECT app, method, touch, hours FROM app_windows WHERE app = ANY($1::text[]);
+
+-- name: link_windows
+-- The windows of those of these links that have their own.
+SELECT id, windows FROM links WHERE id = ANY($1::text[]) AND windows IS NOT NULL;
+
 -- name: labels
 -- Tracking links that apps came with, and whose they are.
 SELECT l.id AS link, l.app, l.campaign, c.partner FROM links l LEFT JOIN campaigns c ON c.id = l.campaign

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from http.client import HTTPConnection
 from itertools import chain
@@ -20,6 +21,7 @@ import pytest
 from deploy.demo import KEY, LINK
 from ingest.accept import S2S_PARAMETERS
 from ingest.bodies import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
+from schemas.protection import signed
 from tests.docs.document import DOCUMENT, operations, reasons, resolved, undocumented, validator
 from tests.support.product import TOUCHLINE, Product, eventually, free_ports
 
@@ -32,6 +34,10 @@ VISITED = {"Authorization": f"Bearer {WEB_KEY}", "Origin": ORIGIN}
 SDK_KEY = "openapi-sdk-key"
 SDK = {"Authorization": f"Bearer {SDK_KEY}"}
 PAUSED = "paused-1"
+SIGNED, SENT = "signed-1", "sent-1"
+"""Links of partners whose pings are signed, or come from somewhere else than here."""
+SECRET = "openapi-secret-of-a-partner"
+OWN_HOST = {"Host": "openapi.example"}
 PING = "device_ip=203.0.113.7&device_ua=Mozilla&click_timestamp=1453895044&noredirect"
 EVENT = {"name": "level", "occurred_at": 1453895044, "install_id": "openapi-1"}
 
@@ -82,7 +88,11 @@ def touches(path: str) -> list[Case]:
         "click_timestamp_in_milliseconds": {**ping, "click_timestamp": "1453895044000"},
         "click_timestamp_in_future": {**ping, "click_timestamp": "9999999999"},
     }
+    late = signed(SECRET, "impression" if path.startswith("/i/") else "click", SIGNED, f"{PING}&expires=1453895100")
     return [
+        Case(path, 403, "bad_signature", PING, link=SIGNED),
+        Case(path, 403, "expired", late, link=SIGNED),
+        Case(path, 403, "bad_sender", PING, link=SENT),
         Case(path, 200, headers=PERSON, link=PAUSED),
         Case(path, 204, query=PING),
         Case(path, 302, headers=PERSON),
@@ -123,6 +133,11 @@ def posts(path: str) -> list[Case]:
 
 
 OWN = "/v1/installs/{install_id}"
+WELL_KNOWN = (
+    "/.well-known/apple-app-site-association",
+    "/apple-app-site-association",
+    "/.well-known/assetlinks.json",
+)
 CASES = [
     *chain.from_iterable(touches(path) for path in ("/serve/{link}", "/c/{link}", "/i/{link}")),
     *(Case(path, 200) for path in ("/c/{link}.gif", "/i/{link}.gif")),
@@ -135,6 +150,8 @@ CASES = [
     Case(OWN, 503, "database_away", headers=APP, distress=True),
     Case("/openapi.json", 200),
     Case("/touchline.js", 200),
+    *(Case(path, 200, headers=OWN_HOST) for path in WELL_KNOWN),
+    *(Case(path, 404, "no_association", headers={"Host": "openapi-none.example"}) for path in WELL_KNOWN),
 ]
 
 
@@ -160,6 +177,21 @@ def edge(product: Product) -> str:
         digest = sha256(key.encode()).hexdigest()
         product.sql("INSERT INTO app_keys (hash, app, kind) VALUES ($1, 'openapi-web', $2)", digest, kind)
     product.post("/v1/installs", {"install_id": "openapi-1", "installed_at": 1453895044, "device": {"os": "iOS"}})
+    stores = {
+        "google_play": "com.example.openapi",
+        "android_sha256": ["14:6D"],
+        "bundle_id": "com.example.openapi",
+        "apple_team": "ABCDE12345",
+        "hosts": ["openapi.example"],
+    }
+    product.sql("UPDATE apps SET stores = $1::text::jsonb WHERE id = 'openapi'", encoded(stores).decode())
+    for link, protection in ((SIGNED, {"secrets": [SECRET]}), (SENT, {"addresses": ["192.0.2.1"]})):
+        text = encoded(protection).decode()
+        product.sql("INSERT INTO partners (id, title, protection) VALUES ($1, '', $2::text::jsonb)", link, text)
+        product.sql("INSERT INTO campaigns (id, title, partner) VALUES ($1, '', $1)", link)
+        product.sql("INSERT INTO links (id, app, campaign) VALUES ($1, 'openapi', $1)", link)
+        target = f"/c/{link}?{PING}"
+        eventually(partial(_is_refused, product.url, target))
     eventually(lambda: product.get(f"/c/{PAUSED}", PERSON)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", APP)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", VISITED)[0] == 403)
@@ -200,6 +232,10 @@ def edge_in_distress(edge: str, product: Product, tmp_path_factory: pytest.TempP
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0, (folder / "edge.log").read_text()
+
+
+def _is_refused(url: str, target: str) -> bool:
+    return ask(url, "GET", target, {}).status == 403
 
 
 def _status(url: str, target: str) -> int:

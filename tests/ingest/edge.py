@@ -14,6 +14,7 @@ from ingest.lanes import Lanes
 from ingest.links import Links
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
+from ingest.well_known import WellKnown
 from process.metrics import Meters
 from schemas import journal
 from schemas.codec import decode_conversion, decode_hit, decode_reject, is_tally
@@ -83,6 +84,7 @@ async def running_edge(data: Path, *, fast: bool = True) -> AsyncIterator[Edge]:
     app = make_app(
         HitHandler(hits),
         SdkHandler(edge.links, edge.recorder, pool, hits, edge.meters),
+        WellKnown(edge.links),
     )
     edge.lanes, runner = await open_lanes(app, hits)
     factory: Any = (lambda: Lane(edge.lanes)) if fast else edge.lanes.make_handler

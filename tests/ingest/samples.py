@@ -5,7 +5,7 @@ from hashlib import sha256
 import msgspec
 
 from ingest.links import Links
-from schemas.links import App, AppKey, KeyKind, Link, LinkKind, Target
+from schemas.links import App, AppKey, KeyKind, Link, LinkKind, Partner, Target
 
 LINK = "1019409635088005254"
 TRACKING = "600573419754384676"
@@ -27,6 +27,7 @@ ANDROID = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/UD1A.230803.041) AppleWebKit/537.36"
     " (KHTML, like Gecko) Chrome/130.0.0.0 Mobile Safari/537.36"
 )
+ANDROID_FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:131.0) Gecko/131.0 Firefox/131.0"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15"
     " (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1"
@@ -62,13 +63,14 @@ def link(
     targets: tuple[Target, ...] = TARGETS,
     fallback_url: str | None = FALLBACK_URL,
     paused: bool = False,
+    partner: str | None = None,
 ) -> Link:
-    return Link(id=id, app=app, kind=kind, targets=targets, fallback_url=fallback_url, paused=paused)
+    return Link(id=id, app=app, kind=kind, targets=targets, fallback_url=fallback_url, paused=paused, partner=partner)
 
 
-def put(links: Links, *rows: Link | App | AppKey) -> None:
+def put(links: Links, *rows: Link | App | AppKey | Partner) -> None:
     """As the feed does it: from the JSON of a row."""
-    kinds = {Link: "link", App: "app", AppKey: "key"}
+    kinds = {Link: "link", App: "app", AppKey: "key", Partner: "partner"}
     for row in rows:
         links.put(kinds[type(row)], links.change + 1, msgspec.json.encode(row))
 

@@ -12,9 +12,10 @@ from ingest.hits import form_and_link, split_target
 from schemas.codec import decode_hit, decode_reject, encode
 from schemas.events import Hit, Mode, Reject, TouchKind
 from schemas.ids import received_us
-from schemas.links import Target
+from schemas.links import App, Stores, Target
 from tests.ingest.samples import (
     ANDROID,
+    ANDROID_FIREFOX,
     APP,
     APP_FALLBACK_URL,
     BARE_APP,
@@ -90,16 +91,70 @@ def reject_of(outcome: Outcome) -> Reject:
 
 
 def test_a_persons_click_is_redirected_and_recorded() -> None:
-    outcome = ask("click_id=c1&site_id=7", headers=NAVIGATION | {"referer": "https://news.example/"})
+    headers = NAVIGATION | {"referer": "https://news.example/"}
+    outcome = ask("click_id=c1&site_id=7", ua=ANDROID_FIREFOX, headers=headers)
     hit = hit_of(outcome)
     assert (outcome.status, outcome.patience) == (302, "person")
     assert outcome.location == f"{PLAY_URL}&referrer=touchline_id%3D{hit.id}"
     assert (hit.kind, hit.link, hit.app, hit.mode) == ("click", LINK, APP, "redirect")
-    assert (hit.ip, hit.ua, hit.query) == ("198.51.100.9", ANDROID, "click_id=c1&site_id=7")
+    assert (hit.ip, hit.ua, hit.query) == ("198.51.100.9", ANDROID_FIREFOX, "click_id=c1&site_id=7")
     assert hit.touched_us == NOW_US
     assert received_us(hit.id) == NOW_US // 1000 * 1000
     assert hit.headers == {"referer": "https://news.example/"}
     assert hit.flags == []
+
+
+def test_chrome_of_android_opens_the_app_or_goes_to_the_store() -> None:
+    outcome = ask("click_id=c1", headers=NAVIGATION)
+    fallback = quote(f"{PLAY_URL}&referrer=touchline_id%3D{hit_of(outcome).id}", safe="")
+    assert outcome.location == (
+        f"intent://open?click=c1&touchline_id={hit_of(outcome).id}#Intent;scheme=demo;package=com.example.demo;"
+        f"S.browser_fallback_url={fallback};end"
+    )
+
+
+WEB_VIEW = ANDROID.replace("Pixel 8 Build/UD1A.230803.041", "Pixel 8 Build/UD1A.230803.041; wv")
+
+
+@pytest.mark.parametrize(
+    ("ua", "headers"),
+    [
+        (WEB_VIEW, NAVIGATION),
+        (ANDROID.replace("Chrome/", "Version/4.0 Chrome/"), NAVIGATION),
+        (ANDROID, NAVIGATION | {"x-requested-with": "com.example.reader"}),
+        (ANDROID, {}),  # whatever it is, nobody looks at a page
+        (ANDROID, {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}),
+    ],
+)
+def test_whatever_may_not_know_intents_goes_to_the_store(ua: str, headers: dict[str, str]) -> None:
+    location = ask(ua=ua, headers=headers).location
+    assert location is not None
+    assert location.startswith(PLAY_URL)
+
+
+def test_the_package_is_the_apps_when_the_address_does_not_say_it() -> None:
+    links = some_links()
+    target = Target(store="app_gallery", url="https://appgallery.huawei.com/app/C1", deep_link="demo://open", app="h")
+    put(links, App(id="h", stores=Stores(google_play="com.example.h")), link("9", targets=(target,)))
+    request = Request("click", "9", "h", "", caller({"user-agent": ANDROID, **NAVIGATION}), "198.51.100.9", False, 1)
+    location = accept(request, links).location
+    assert location is not None
+    assert "#Intent;scheme=demo;package=com.example.h;S." in location
+
+
+@pytest.mark.parametrize(("mode", "status"), [("person", 302), ("ping", 204)])
+def test_a_preinstall_link_has_no_clicks(mode: str, status: int) -> None:
+    links = some_links()
+    put(links, link("9", kind="preinstall"))
+    headers = NAVIGATION if mode == "person" else {}
+    query = "" if mode == "person" else s2s()
+    request = Request(
+        "click", "9", "h", query, caller({"user-agent": ANDROID, **headers}), "198.51.100.9", False, NOW_US
+    )
+    outcome = accept(request, links)
+    assert outcome.status == status
+    assert outcome.location == (FALLBACK_URL if mode == "person" else None)
+    assert hit_of(outcome).flags == ["preinstall"]
 
 
 @pytest.mark.parametrize("query", ["%", "&&=&", "a=%00", "noredirect=0&device_ip=x", "a=" + "x" * 30_000, "\udcff"])

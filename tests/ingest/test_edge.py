@@ -21,6 +21,7 @@ from schemas.events import Install
 from tests.ingest.edge import Edge, exchange, status_of
 from tests.ingest.samples import (
     ANDROID,
+    ANDROID_FIREFOX,
     APPLE_URL,
     FALLBACK_URL,
     IPHONE,
@@ -37,7 +38,7 @@ from tests.ingest.samples import (
     put,
 )
 
-PERSON = {"User-Agent": ANDROID, "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+PERSON = {"User-Agent": ANDROID_FIREFOX, "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 SDK = {"Authorization": f"Bearer {SDK_KEY}"}
 INSTALL: dict[str, Any] = {"install_id": "i-1", "installed_at": 1_767_225_600, "device": {"os": "Android"}}
 EVENT: dict[str, Any] = {"event_id": "e-1", "name": "payment", "occurred_at": 1_767_225_600, "install_id": "i-1"}
@@ -80,7 +81,7 @@ async def test_a_person_is_sent_to_the_store_and_recorded(edge: Edge, client: Cl
     assert (response.status, body) == (302, b"")
     assert response.headers["Location"] == f"{PLAY_URL}&referrer=touchline_id%3D{hit.id}"
     assert response.headers["Cache-Control"] == "no-store"
-    assert (hit.kind, hit.mode, hit.ip, hit.ua) == ("click", "redirect", "127.0.0.1", ANDROID)
+    assert (hit.kind, hit.mode, hit.ip, hit.ua) == ("click", "redirect", "127.0.0.1", ANDROID_FIREFOX)
     assert hit.query == "click_id=c1&x=%D0%BF"
 
 

@@ -82,6 +82,35 @@ async def test_a_change_is_seen_by_its_notice(
     await feed.end()
 
 
+async def test_partners_and_whose_the_links_are_come_too(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    await connection.execute("INSERT INTO partners (id, title) VALUES ('net', ''), ('other', '')")
+    await connection.execute("INSERT INTO campaigns (id, title, partner) VALUES ('c', '', 'net')")
+    await connection.execute(load("manage")["put_link"], "1", "app-1", "c", "", "redirect", "[]", None)
+    feed = Feed(tmp_path, database_url)
+    feed.start()
+    await soon(lambda: (link := feed.links.link("1")) and link.partner == "net")
+    protection = '{"secrets": ["a-secret-of-some-length"], "addresses": ["192.0.2.0/24"]}'
+    await connection.execute("UPDATE partners SET protection = $1::text::jsonb WHERE id = 'net'", protection)
+    await soon(lambda: "net" in feed.links.guards)
+    guard = feed.links.guards["net"]
+    assert guard.secrets == ("a-secret-of-some-length",)
+    assert [network.text for network in guard.networks] == ["192.0.2.0/24"]
+    await connection.execute("UPDATE campaigns SET partner = 'other' WHERE id = 'c'")
+    await soon(lambda: (link := feed.links.link("1")) and link.partner == "other")
+    await connection.execute("UPDATE partners SET deleted_at = now() WHERE id = 'net'")
+    await soon(lambda: not feed.links.guards)
+    await connection.execute(
+        "UPDATE apps SET stores = $1::text::jsonb",
+        '{"google_play": "com.example.shop", "bundle_id": "com.example.Shop", "apple_team": "ABCDE12345"}',
+    )
+    await soon(lambda: feed.links.packages == {"app-1": "com.example.shop"})
+    await connection.execute("UPDATE apps SET deleted_at = now()")
+    await soon(lambda: feed.links.packages == {})
+    await feed.end()
+
+
 async def test_a_lost_notice_is_healed_by_reading_again(
     connection: asyncpg.Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,20 @@ import msgspec
 import pytest
 
 from schemas.errors import ConfigError
-from schemas.rules import DEFAULT, HOURS, PRESETS, Rule, RuleSet, check, name_of, parse_rules, stored_rules
+from schemas.rules import (
+    DEFAULT,
+    HOURS,
+    PRESETS,
+    LinkWindow,
+    Rule,
+    RuleSet,
+    check,
+    check_link_windows,
+    link_windows_us,
+    name_of,
+    parse_rules,
+    stored_rules,
+)
 from schemas.validity import VERDICTS
 
 
@@ -118,6 +131,29 @@ def test_what_was_stored_by_earlier_ranges_is_still_read() -> None:
 def test_what_is_wrong_with_a_rule_is_named(rules: object, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         parse_rules(json.dumps({"rules": rules}))
+
+
+@pytest.mark.parametrize(
+    ("windows", "said"),
+    [
+        ([LinkWindow("identifier", "click", 23)], r"windows\[0\].hours is 23; identifier takes 24 to 720 hours"),
+        ([LinkWindow("fingerprint", "click", 169)], r"windows\[0\].hours is 169; fingerprint takes 1 to 168 hours"),
+        ([LinkWindow("referrer", "impression", 24)], r"windows\[0\].touch is impression"),
+        ([LinkWindow("identifier", "click", 24)] * 2, r"windows\[1\] says identifier by click a second time"),
+    ],
+)
+def test_what_is_wrong_with_a_links_window_is_named(windows: list[LinkWindow], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_link_windows(windows)
+
+
+def test_a_links_windows_have_the_ranges_of_rules() -> None:
+    windows = [LinkWindow("identifier", "click", 720), LinkWindow("identifier", "impression", 24)]
+    check_link_windows(windows)
+    assert link_windows_us(windows) == {
+        ("identifier", "click"): 720 * 3_600_000_000,
+        ("identifier", "impression"): 24 * 3_600_000_000,
+    }
 
 
 @pytest.mark.parametrize(

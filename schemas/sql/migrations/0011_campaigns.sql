@@ -42,6 +42,16 @@ UPDATE partners SET change = nextval('changes');
 ALTER TABLE partners ALTER COLUMN change SET NOT NULL;
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON partners FOR EACH ROW EXECUTE FUNCTION stamp_change();
 
+-- The edges know of each link whose it is.
+CREATE FUNCTION campaign_has_another_partner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE links SET campaign = campaign WHERE campaign = NEW.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER partner_of_links AFTER UPDATE OF partner ON campaigns FOR EACH ROW
+    WHEN (OLD.partner IS DISTINCT FROM NEW.partner) EXECUTE FUNCTION campaign_has_another_partner();
+
 ALTER TABLE campaigns
     ADD COLUMN kind       text NOT NULL DEFAULT 'ad' CHECK (kind IN ('ad', 'preinstall')),
     ADD COLUMN traffic    text NOT NULL DEFAULT 'other',
@@ -53,6 +63,38 @@ ALTER TABLE links
     ADD CONSTRAINT links_kind_check CHECK (kind IN ('redirect', 'tracking', 's2s', 'preinstall')),
     ADD COLUMN windows jsonb,                       -- instead of the app's: [{"method", "touch", "hours"}]; fixed at creation
     ADD COLUMN host    text;                        -- of its own addresses; null: TOUCHLINE_PUBLIC_URL
+
+-- The longest window that any link of an app has of its own: so far back touches of it are looked for. It only grows.
+CREATE TABLE app_windows (
+    app    text NOT NULL,
+    method text NOT NULL,
+    touch  text NOT NULL,
+    hours  int NOT NULL,
+    PRIMARY KEY (app, method, touch)
+);
+
+CREATE FUNCTION link_has_windows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO app_windows (app, method, touch, hours)
+    SELECT a.app, w.method, w.touch, max(w.hours)
+    FROM (SELECT NEW.app AS app UNION
+          SELECT target ->> 'app' FROM jsonb_array_elements(NEW.targets) AS target WHERE target ? 'app') a,
+         jsonb_to_recordset(NEW.windows) AS w (method text, touch text, hours int)
+    GROUP BY a.app, w.method, w.touch ORDER BY a.app, w.method, w.touch
+    ON CONFLICT (app, method, touch) DO UPDATE SET hours = excluded.hours WHERE app_windows.hours < excluded.hours;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER windows_of_app AFTER INSERT OR UPDATE OF app, targets ON links FOR EACH ROW
+    WHEN (NEW.windows IS NOT NULL) EXECUTE FUNCTION link_has_windows();
+
+CREATE FUNCTION windows_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE check_violation USING MESSAGE = 'the windows of link ' || NEW.id || ' are fixed: decisions were made by them';
+END $$;
+
+CREATE TRIGGER windows_stay BEFORE UPDATE OF windows ON links FOR EACH ROW
+    WHEN (OLD.windows IS DISTINCT FROM NEW.windows) EXECUTE FUNCTION windows_are_fixed();
 
 -- What follows from decisions ------------------------------------------------------------------
 

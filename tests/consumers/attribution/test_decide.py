@@ -8,7 +8,7 @@ from consumers.attribution.validity import judged_day
 from schemas.events import TouchKind
 from schemas.identifiers import DeviceId
 from schemas.reasons import LOST, SENTENCES, WON
-from schemas.rules import DEFAULT, Method, Rule, RuleSet
+from schemas.rules import DEFAULT, Method, Rule, RuleSet, Windows
 from schemas.validity import VERDICTS, Mode
 from tests.consumers.attribution.samples import AT_US, DAY_US, HOUR_US, MINUTE_US, SECOND_US, install, touch
 
@@ -284,9 +284,32 @@ def test_a_rejected_print_has_no_share_of_the_confidence() -> None:
 
 def test_contenders_are_those_that_stand_by_themselves() -> None:
     candidates = [touch(flags=["bot"]), touch(number=2, flags=["late"]), touch(number=3, age_us=8 * DAY_US)]
-    falls = why_they_fall(install(), candidates, DEFAULT.rules)
+    falls = why_they_fall(install(), candidates, DEFAULT.rules, {})
     assert [why is None for why in falls] == [True, *[False] * (len(candidates) - 1)]
     assert decide(install(), candidates, falls=falls) == decide(install(), candidates)
+
+
+# Windows that links have of their own
+
+OWN: Windows = {("identifier", "click"): 30 * DAY_US, ("fingerprint", "click"): HOUR_US}
+
+
+def test_each_candidate_is_judged_by_its_links_own_window() -> None:
+    long = touch(link="own", age_us=20 * DAY_US)
+    plain = touch(number=2, age_us=20 * DAY_US)
+    decision = decide(install(), [long, plain], facts=Facts(own_windows={"own": OWN}))
+    assert decision.winner == long
+    assert [one.reason for one in decision.judged] == ["latest_of_method", "outside_window"]
+    too_old = touch(link="own", age_us=30 * DAY_US + 1)
+    assert decide(install(), [too_old], facts=Facts(own_windows={"own": OWN})).judged[0].reason == "outside_own_window"
+
+
+def test_what_a_links_windows_do_not_say_is_the_apps() -> None:
+    view = touch(kind="impression", link="own", age_us=23 * HOUR_US)
+    assert decide(install(), [view], facts=Facts(own_windows={"own": OWN})).winner == view
+    old_view = touch(kind="impression", link="own", age_us=25 * HOUR_US)
+    (judged,) = decide(install(), [old_view], facts=Facts(own_windows={"own": OWN})).judged
+    assert judged.reason == "outside_window"
 
 
 # What is listed
@@ -384,4 +407,7 @@ def test_every_reason_that_is_given_has_a_sentence_and_every_sentence_is_given()
     given_reasons |= {one.reason for one in decide(install(), [touch("fingerprint")], unsure).judged}
     away = install(kind="re-engagement", active_us=AT_US)
     given_reasons |= {one.reason for one in decide(away, [touch()]).judged}
+    own = Facts(own_windows={"1": {("identifier", "click"): MINUTE_US}})
+    given_reasons |= {one.reason for one in decide(install(), [touch(age_us=HOUR_US)], facts=own).judged}
+    given_reasons |= {one.reason for one in decide(install(), [touch(flags=["preinstall"])]).judged}
     assert given_reasons | {"last_visit"} == set(SENTENCES)

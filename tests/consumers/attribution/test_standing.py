@@ -20,6 +20,10 @@ def test_a_late_touch_is_never_matched(method: Method) -> None:
     assert falls(touch(method, flags=["head"])) is None
 
 
+def test_a_preinstall_link_has_no_clicks() -> None:
+    assert falls(touch(flags=["preinstall"])) == "no_clicks"
+
+
 @pytest.mark.parametrize("method", ["identifier", "referrer", "fingerprint"])
 def test_a_touch_of_another_app_falls(method: Method) -> None:
     assert falls(touch(method, app="other")) == "other_app"
