@@ -4,7 +4,6 @@ import typer
 
 from console import app_rules as app_rules  # registers `app rules`
 from console.apps import apps
-from console.campaign_money import campaign_money_command
 from console.campaigns import campaigns
 from console.corrections import corrections
 from console.explain import explain
@@ -40,7 +39,6 @@ app.add_typer(test_devices, name="test-device")
 app.add_typer(tariffs, name="tariff")
 app.add_typer(corrections, name="correction")
 app.add_typer(rates, name="rate")
-app.command("campaign-money", cls=Command)(campaign_money_command)
 app.add_typer(postback_templates, name="postback-template")
 app.add_typer(postbacks, name="postback")
 for command in (explain, tail, status, verify, forget):

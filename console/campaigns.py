@@ -1,7 +1,10 @@
-"""`touchline campaign`: what a partner runs."""
+"""`touchline campaign`: what a partner runs, costs and brings."""
 
+from datetime import datetime
 from typing import Annotated
 
+import asyncpg
+import msgspec
 import typer
 from msgspec import UNSET
 
@@ -19,6 +22,7 @@ from console.manage.campaigns import (
     show_campaign,
 )
 from console.manage.common import Part, shell_user
+from console.manage.money import CampaignMoney, campaign_money
 from process.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
 from schemas.errors import ConfigError
 
@@ -26,6 +30,9 @@ LIST_MAX = 10_000
 
 campaigns = typer.Typer(no_args_is_help=True, help="Campaigns: their links may lead to any app.")
 
+Day = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Money of these days: UTC, inclusive.")
+]
 CampaignId = Annotated[str, typer.Argument(metavar="ID", help="Its name, such as spring.")]
 Title = Annotated[str | None, typer.Option(help="A name for people; the id if you give none.")]
 KIND_HELP = "Which links it may have: of ads, or labels in apps that phones are sold with."
@@ -67,9 +74,30 @@ def list_(
 
 
 @campaigns.command("show", cls=Command)
-def show(campaign: CampaignId, json: Json = False) -> None:
-    """One campaign."""
-    _print(with_postgres(lambda connection: show_campaign(connection, campaign)), json=json)
+def show(
+    campaign: CampaignId,
+    app: Annotated[str | None, typer.Option(metavar="APP", help="Money of this app only.")] = None,
+    since: Day = None,
+    until: Day = None,
+    currency: Annotated[str | None, typer.Option(metavar="CODE", help="Money in this currency, too.")] = None,
+    json: Json = False,
+) -> None:
+    """One campaign, what it cost and what it earned, exact to the micro-unit."""
+    first, last = (one.date() if one else None for one in (since, until))
+
+    async def work(connection: asyncpg.Connection) -> tuple[Campaign, CampaignMoney]:
+        one = await show_campaign(connection, campaign)
+        return one, await campaign_money(connection, campaign, app=app, since=first, until=last, currency=currency)
+
+    one, money = with_postgres(work)
+    facts = {name: value for name, value in msgspec.to_builtins(money).items() if name != "campaign"}
+    if json:
+        print_json({**msgspec.to_builtins(one), "money": facts})
+        return
+    _print(one, json=False)
+    converted = facts.pop("converted") or {}
+    lines = [*facts.items(), *((f"{name} (converted)", value) for name, value in converted.items())]
+    page().print(facts_lines([(name.replace("_", " "), _amounts(value)) for name, value in lines]))
 
 
 @campaigns.command("set", cls=Command)
@@ -99,6 +127,12 @@ def set_(
 def delete(campaign: CampaignId, json: Json = False) -> None:
     """Delete a campaign without links; what it brought in is kept."""
     _print(with_postgres(lambda connection: delete_campaign(connection, shell_user(), campaign)), json=json)
+
+
+def _amounts(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{amount} {currency}" for currency, amount in value.items()) or "–"
+    return value or None if isinstance(value, list) else value
 
 
 def _print(one: Campaign, *, json: bool) -> None:

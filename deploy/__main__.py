@@ -30,7 +30,6 @@ ELSEWHERE = {
     "tariff": ("console", "Create, list, end and delete tariffs: how campaigns are paid for."),
     "correction": ("console", "Create, list and delete corrections of what campaigns cost."),
     "rate": ("console", "Set, load and list daily rates of currencies."),
-    "campaign-money": ("console", "What a campaign cost, and what it earned."),
     "postback-template": ("console", "What partners, or you, are told of installs and events."),
     "postback": ("console", "What partners were told and answered; send it once more."),
     "explain": ("console", "Why an install was attributed as it was."),

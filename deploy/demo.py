@@ -60,6 +60,8 @@ async def create_demo(settings: Settings) -> None:
                     "redirect",
                     targets,
                     "https://example.com/",
+                    None,
+                    None,
                 )
         except asyncpg.UniqueViolationError:
             return

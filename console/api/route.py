@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from console.manage.checks import LIST_MAX
-from console.manage.common import Part, Within
+from console.manage.common import Missing, Part, Within
 from schemas.settings import Settings
 from schemas.tokens import Role
 
@@ -21,6 +21,7 @@ Kind = Literal[
 ]  # fmt: skip
 """Things that a limited token may be kept from: access.py says how."""
 Limit = Literal["apps", "partner"]
+DIGITS_MAX = 19
 LIMITED: tuple[Limit, ...] = ("apps", "partner")
 """Of `Route.refuses`: only a token for the whole installation may."""
 
@@ -100,3 +101,16 @@ async def page(query: Asked, found: Awaitable[list[T]]) -> Page[T]:
     kept = tuple(items[: query.limit])
     last: Any = kept[-1] if len(items) > query.limit else None
     return Page(kept, None if last is None else str(last.id))
+
+
+async def whole(found: Awaitable[list[T]]) -> Page[T]:
+    """The answer of a list that is not told in parts."""
+    return Page(tuple(await found), None)
+
+
+def number(call: Call, kind: Kind) -> int:
+    """The id in the path, of things that are numbered. Raises Missing."""
+    text = call.path[kind]
+    if not text.isascii() or not text.isdigit() or len(text) > DIGITS_MAX:
+        raise Missing(kind, text)
+    return int(text)

@@ -7,7 +7,9 @@ from console.api.route import Route
 from console.api.rows.apps import APPS
 from console.api.rows.campaigns import CAMPAIGNS
 from console.api.rows.links import LINKS
+from console.api.rows.money import CORRECTIONS, MONEY, RATES, TARIFFS
 from console.api.rows.partners import PARTNERS
+from console.api.rows.postbacks import POSTBACKS, TEMPLATES
 from console.api.rows.tokens import TOKENS
 
 ROUTES: tuple[Route, ...] = (
@@ -15,5 +17,11 @@ ROUTES: tuple[Route, ...] = (
     *PARTNERS,
     *CAMPAIGNS,
     *LINKS,
+    *TARIFFS,
+    *CORRECTIONS,
+    *RATES,
+    *MONEY,
+    *TEMPLATES,
+    *POSTBACKS,
     *TOKENS,
 )

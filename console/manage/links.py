@@ -97,12 +97,10 @@ async def create_link(connection: asyncpg.Connection, by: str, asked: NewLink, s
             await _check_campaign(connection, asked.campaign, asked.kind)
             targets = await _targets(connection, asked.targets, kind)
             fallback = checked_fallback(asked.fallback_url)
-            values = (link_id, asked.app, asked.campaign, title, asked.kind, pack(targets), fallback)
-            await connection.execute(load("manage")["put_link"], *values)
-            if asked.host is not None or asked.windows is not None:
-                check_host(asked.host)
-                made = await show_link(connection, link_id, settings)
-                await _set(connection, msgspec.structs.replace(made, host=asked.host, windows=asked.windows))
+            check_host(asked.host)
+            windows = None if asked.windows is None else pack(asked.windows)
+            values = (asked.campaign, title, asked.kind, pack(targets), fallback, asked.host, windows)
+            await connection.execute(load("manage")["put_link"], link_id, asked.app, *values)
             after = await show_link(connection, link_id, settings)
             await note(connection, by, "create", "link", link_id, before=None, after=after)
             return after
@@ -200,8 +198,7 @@ async def _lock(connection: asyncpg.Connection, link: str, settings: Settings) -
 
 
 async def _set(connection: asyncpg.Connection, link: LinkFacts) -> None:
-    windows = None if link.windows is None else pack(link.windows)
-    values = (link.campaign, link.title, pack(link.targets), link.fallback_url, link.host, windows)
+    values = (link.campaign, link.title, pack(link.targets), link.fallback_url, link.host)
     await connection.execute(load("manage")["set_link"], link.id, *values, link.state == "paused")
 
 

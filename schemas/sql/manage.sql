@@ -56,14 +56,13 @@ INSERT INTO partners (id, title) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 INSERT INTO campaigns (id, title, partner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 
 -- name: put_link
--- A new tracking link.
-INSERT INTO links (id, app, campaign, title, kind, targets, fallback_url)
-VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7);
+-- A new tracking link: (id, app, campaign, title, kind, targets, fallback_url, host, windows).
+INSERT INTO links (id, app, campaign, title, kind, targets, fallback_url, host, windows)
+VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8, $9::text::jsonb);
 
 -- name: set_link
--- What a link is: (id, campaign, title, targets, fallback_url, host, windows, paused).
-UPDATE links SET campaign = $2, title = $3, targets = $4::text::jsonb, fallback_url = $5, host = $6,
-                 windows = $7::text::jsonb, paused = $8
+-- What a link is: (id, campaign, title, targets, fallback_url, host, paused). Its windows stay.
+UPDATE links SET campaign = $2, title = $3, targets = $4::text::jsonb, fallback_url = $5, host = $6, paused = $7
 WHERE id = $1;
 
 -- name: lock_link

@@ -49,7 +49,9 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def put_link(connection: asyncpg.Connection, link: str, fallback: str = "https://example.com/") -> None:
-    await connection.execute(load("manage")["put_link"], link, "app-1", None, "", "redirect", "[]", fallback)
+    await connection.execute(
+        load("manage")["put_link"], link, "app-1", None, "", "redirect", "[]", fallback, None, None
+    )
 
 
 async def soon(question: Callable[[], object]) -> float:
@@ -87,7 +89,7 @@ async def test_partners_and_whose_the_links_are_come_too(
 ) -> None:
     await connection.execute("INSERT INTO partners (id, title) VALUES ('net', ''), ('other', '')")
     await connection.execute("INSERT INTO campaigns (id, title, partner) VALUES ('c', '', 'net')")
-    await connection.execute(load("manage")["put_link"], "1", "app-1", "c", "", "redirect", "[]", None)
+    await connection.execute(load("manage")["put_link"], "1", "app-1", "c", "", "redirect", "[]", None, None, None)
     feed = Feed(tmp_path, database_url)
     feed.start()
     await soon(lambda: (link := feed.links.link("1")) and link.partner == "net")
