@@ -78,9 +78,9 @@ class Console:
         touch_id = str(new_id(received_us if received_us is not None else now_us()))
         self.sql(
             "INSERT INTO touches (id, kind, mode, link, app, touched_at, click_id, ip, ua, os, os_version, brand,"
-            " model, browser, language, query, params, headers, flags)"
+            " model, browser, language, query, headers, flags)"
             " VALUES ($1, 'click', 's2s', $2, 'shop', now(), $3, '192.0.2.7', '', '', '', '', '', '', '', $4,"
-            " '{}', '{}', '{late}')",
+            " '{}', '{late}')",
             touch_id,
             link,
             click_id,

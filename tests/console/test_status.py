@@ -108,6 +108,7 @@ def test_a_process_that_is_not_ready_or_away_is_said(console: Console, processes
         "touches": (False, "Postgres is away"),
         "attribution": (True, "ok"),
         "rejects": (False, "nothing answers"),
+        "postbacks": (True, "ok"),
     }
     assert facts["ready"] is False
 
