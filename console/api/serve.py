@@ -12,6 +12,7 @@ from console.api.errors import Answer, answer_of
 from console.api.openapi import document
 from console.api.route import Call, Route
 from console.api.table import ROUTES
+from console.manage.checks import shown
 from console.manage.refusals import Invalid
 from process.metrics import Meters
 from schemas import metrics
@@ -52,7 +53,7 @@ class Api:
             check_role(holder, route)
             # without a connection: a body may come as slowly as its sender likes
             body = decoder.decode(await request.read() or b"{}") if decoder else None
-            query = msgspec.convert(_query(request), route.query, strict=False) if route.query else None
+            query = said_query(request, route.query) if route.query else None
             path = dict(request.match_info)
             async with self._connection() as connection:
                 await check_limits(connection, holder.within, route, path, body, query)
@@ -84,9 +85,14 @@ class Api:
         return response
 
 
-def _query(request: web.Request) -> dict[str, str]:
-    """Raises Invalid when a name is said twice: which one would count?"""
+def said_query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """The query as its struct. Raises Invalid when a name is said twice (which one would count?) or with `null`, which
+    is no value here."""
     for name in request.query:
         if len(request.query.getall(name)) > 1:
             raise Invalid(name, "is said more than once.")
-    return dict(request.query)
+    asked = msgspec.convert(dict(request.query), kind, strict=False)
+    for name, text in request.query.items():
+        if getattr(asked, name) is None:
+            raise Invalid(name, f"{shown(text)} is no value: leave it out.")
+    return asked

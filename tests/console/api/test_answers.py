@@ -1,14 +1,17 @@
 """Refusals, pages, and what a Postgres that is away does."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
+from console.api.route import Asked
+from console.api.serve import said_query
 from console.app import make_app
+from console.manage.refusals import Invalid
 from process.metrics import Meters
 from process.postgres import open_pool
 from schemas.settings import Settings
@@ -125,3 +128,15 @@ async def test_a_postgres_that_is_away_is_said_and_when_to_ask_again(tmp_path: P
         assert (answer.status, (await answer.json())["error"]["code"]) == (503, "no_postgres")
         assert int(answer.headers["Retry-After"]) > 0
     await pool.close()
+
+
+class DaysAsked(Asked, frozen=True):
+    since: date | None = None
+
+
+def test_null_is_no_day() -> None:
+    assert said_query(make_mocked_request("GET", "/?since=2026-11-22"), DaysAsked) == DaysAsked(
+        since=date(2026, 11, 22)
+    )
+    with pytest.raises(Invalid, match="since 'null' is no value"):
+        said_query(make_mocked_request("GET", "/?since=null"), DaysAsked)
