@@ -33,13 +33,15 @@ STALLS_AFTER_S = 30.0
 LOOK_S = 0.1
 RATIO_MAX = 2.0
 WANTED_PER_S = 5000
-HANGING = "p0"
 
-PUT_PARTNERS = "INSERT INTO partners (id, title) SELECT 'p' || n, 'Benchmark' FROM generate_series(0, $1) AS n"
+PUT_PARTNERS = """
+INSERT INTO partners (id, title)
+SELECT id, 'Benchmark' FROM (SELECT 'p' || n FROM generate_series(0, $1) AS n UNION ALL SELECT 'hanging') AS one (id)
+"""
 # As a network's postback is: some 300 characters of identifiers and names.
 PUT = """
 INSERT INTO postbacks (app, partner, event, key, method, url, due_at)
-SELECT 'shop', 'p' || (n % $3), 'install', 'key-' || n, 'GET',
+SELECT 'shop', CASE WHEN $5 AND n % $3 = 0 THEN 'hanging' ELSE 'p' || (n % $3) END, 'install', 'key-' || n, 'GET',
        'http://127.0.0.1:' || $4 || CASE WHEN $5 AND n % $3 = 0 THEN '/hang' ELSE '/pb' END
        || '?click_id=' || md5(n::text) || md5((-n)::text) || '&campaign=summer-sale-2026&creative=video-15s-portrait'
        || '&gaid=38400000-8cf0-11bd-b23e-10b96e40000d&event=install&app=com.example.shop&os_version=15&country=DE'

@@ -1,8 +1,7 @@
 """A partner for `touchline bench postbacks`: takes postbacks and answers at once, or never.
 
-`python -m benchmarks.sink PORT`. `/hang…` is never answered. `/taken` says as JSON what came since `/reset`: how many
-requests, how many different keys, and of all but `/hang…` percentiles in milliseconds of the time since `due` (Unix µs
-in the query).
+`python -m benchmarks.sink PORT`. `/hang…` is never answered. `/taken` says as JSON what else came since `/reset`: how
+many requests, how many different keys, and percentiles in milliseconds of the time since `due` (Unix µs in the query).
 """
 
 import asyncio
@@ -67,12 +66,12 @@ class Partner(asyncio.Protocol):
             Partner.taken = Taken()
             self._transport.write(ANSWER)
             return
+        if target.startswith(b"/hang"):
+            return
         taken = Partner.taken
         taken.count += 1
         at = head.find(KEY) + len(KEY)
         taken.keys.add(head[at : head.find(b"\r\n", at)])
-        if target.startswith(b"/hang"):
-            return
         due = target.rpartition(b"due=")[2]
         if due.isdigit():
             taken.delays_us.append(time.time_ns() // 1000 - int(due))

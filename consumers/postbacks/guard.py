@@ -32,10 +32,19 @@ class Target(NamedTuple):
 
     url: str
     """ASCII, without a fragment: as it is sent, and signed."""
+    origin: str
+    """`https://host:port`; without the port that the scheme has by itself."""
+    path: str
+    """With the query."""
     host: str
     """A name in lower case without a final dot, or an address in its canonical text."""
     literal: bool
     """Whether `host` is an address."""
+
+    @property
+    def authority(self) -> str:
+        """As the header Host says it."""
+        return self.origin.partition("//")[2]
 
 
 def parse_target(url: str) -> Target:
@@ -49,7 +58,7 @@ def parse_target(url: str) -> Target:
         rest = f"/{rest}"
     if not rest.isascii() or " " in rest:
         rest = quote(rest, safe=_PRINTABLE)
-    return Target(origin + rest, host, literal)
+    return Target(origin + rest, origin, rest, host, literal)
 
 
 @lru_cache(maxsize=4096)

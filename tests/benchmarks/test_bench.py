@@ -175,6 +175,18 @@ def test_attribution_is_scored_and_timed_beside_a_growing_table(tmp_path: Path) 
     assert large["installs_per_s"] > 0 and large["indexes_gb"] > small["indexes_gb"] > 0
 
 
+def test_postbacks_arrive_once_each_also_beside_a_hanging_partner(tmp_path: Path) -> None:
+    few = ("--postbacks", "1000", "--rate", "40", "--duration", "1", "--rounds", "1")
+    facts = bench(tmp_path / "results", "postbacks", *few)
+
+    (row,) = facts["rows"]
+    assert (row["postbacks"], row["missing"], row["double"]) == (1000, 0, 0)
+    assert row["per_s"] > 0 and row["sender_us"] >= 0
+    normal, beside = facts["sections"]["Delay from due to receipt"]
+    assert normal["postbacks"] > beside["postbacks"] > 0
+    assert beside["ratio"] > 0
+
+
 def test_a_table_grows_by_multiples(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "bench", "attribution", "--speed", "--grow", "2,5"],
