@@ -221,5 +221,8 @@ def _print(facts: LinkFacts, *, json: bool, headline: str | None = None) -> None
         out.print(f"\nClicks\n  {urls['serve']}\n  {urls['click']}\nImpressions\n  {urls['impression']}")
         out.print(f"Pings of an ad server, with its own macros in place of ours\n  {urls['s2s_click']}")
         out.print(f"  {urls['s2s_impression']}")
+    for their in facts.partner_urls:
+        which = f", on {their.platform}" if their.platform else ""
+        out.print(f"For the forms of {facts.partner}{which}\n  {their.click}\n  {their.impression}")
     for remark in facts.remarks:
         out.print(f"\nNote: {remark}", style="yellow")

@@ -17,6 +17,8 @@ from console.manage.partners import (
     list_partners,
     show_partner,
 )
+from console.manage.profiles import chosen_profile, kept_parameters
+from console.profiles import shipped
 from process.terminal import Command, Json, facts_lines, page, print_json, table, with_postgres
 from schemas.errors import ConfigError
 
@@ -26,7 +28,10 @@ partners = typer.Typer(no_args_is_help=True, help="Partners: ad networks and who
 
 PartnerId = Annotated[str, typer.Argument(metavar="ID", help="Its name, such as adnet.")]
 Title = Annotated[str | None, typer.Option(help="A name for people; the id if you give none.")]
-Profile = Annotated[str | None, typer.Option(help="Name of an integrated partner's profile.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="`touchline partner-profile list` names them; or a file of your own."),
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -52,11 +57,12 @@ def create(
     json: Json = False,
 ) -> None:
     """Create a partner: a name is enough."""
+    name, parameters = _profile(profile, _parameters(parameter))
     asked = NewPartner(
         id=partner,
         title=title,
-        profile=profile,
-        parameters=_parameters(parameter),
+        profile=name,
+        parameters=parameters,
         sending=_object("sending", sending) or {},
         protection=_object("protection", protection),
     )
@@ -88,17 +94,18 @@ def show(partner: PartnerId, json: Json = False) -> None:
 def set_(
     partner: PartnerId,
     title: Title = None,
-    profile: Annotated[str | None, typer.Option(help="Another profile; empty: none.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Another profile; empty: none.")] = None,
     parameter: Parameters = None,
     sending: Sending = None,
     protection: Protection = None,
     json: Json = False,
 ) -> None:
     """Change a partner for everything that comes from now on. --parameter, --sending and --protection say all anew."""
+    name, parameters = _profile(profile, _parameters(parameter))
     asked = PartnerChange(
         title=UNSET if title is None else title,
-        profile=UNSET if profile is None else profile or None,
-        parameters=_parameters(parameter) if parameter else UNSET,
+        profile=UNSET if profile is None else name or None,
+        parameters=parameters or UNSET,
         sending=UNSET if sending is None else _object("sending", sending) or {},
         protection=UNSET if protection is None else _object("protection", protection),
     )
@@ -111,6 +118,14 @@ def set_(
 def delete(partner: PartnerId, json: Json = False) -> None:
     """Delete a partner without campaigns; what it brought in is kept."""
     _print(with_postgres(lambda connection: delete_partner(connection, shell_user(), partner)), json=json)
+
+
+def _profile(profile: str | None, own: dict[str, str]) -> tuple[str | None, dict[str, str]]:
+    """Its name, and the parameters that are kept: of an operator's file all that it says."""
+    if not profile:
+        return profile, own
+    chosen = chosen_profile(profile)
+    return chosen.name, own if chosen == shipped().get(chosen.name) else kept_parameters(chosen, own)
 
 
 def _print(one: Partner, *, json: bool) -> None:

@@ -90,7 +90,7 @@ def accept(request: Request, links: Links) -> Outcome:
     mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
     doubt = None
-    if guard is not None and (mode == "s2s" or "noredirect" in values):  # whoever states facts, but not people
+    if guard is not None and (mode == "s2s" or _states(mode, values)):  # whoever states facts, but not people
         doubt = protection.doubt(guard, came.peer, kind, came.link, came.query, came.now_us)
     if doubt is not None and mode == "s2s":
         return refused(request, link, kind, record_id, doubt, status=403)
@@ -198,13 +198,20 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str], doubt: Refus
         facts = Facts(_device_ip(decode(ip)), "", caller.os, _touch_time(decode(touched), now_us), flags)
     else:
         facts = Facts(request.peer or None, caller.ua, caller.os, now_us, flags)
-        if mode == "redirect" and doubt is not None:
-            flags.append(doubt.code)
-        elif mode == "redirect" and "noredirect" in values:
-            _take_stated_facts(facts, values, now_us)
+        if _states(mode, values):
+            if doubt is not None:
+                flags.append(doubt.code)
+            else:
+                _take_stated_facts(facts, values, now_us)
     if facts.touched_us < now_us - LATE_US:
         flags.append("late")
     return facts
+
+
+def _states(mode: Mode, values: Mapping[str, str]) -> bool:
+    """Whether somebody speaks of a device that is not the caller: `noredirect=0`, or a server that asks for the pixel,
+    as networks without a macro for the time do."""
+    return "noredirect" in values if mode == "redirect" else mode == "page" and "device_ip" in values
 
 
 def _take_stated_facts(facts: Facts, values: Mapping[str, str], now_us: int) -> None:

@@ -17,6 +17,7 @@ from console.manage.checks import (
     checked_text,
 )
 from console.manage.common import ALL, Conflict, Missing, Part, Within, from_row, given, note, pack
+from console.manage.profiles import TrackingUrls, partner_urls
 from console.manage.targets import check_windows, checked_targets, remarks
 from console.urls import new_link_id, printed_urls
 from schemas.links import AppKind, Link, LinkKind, Target
@@ -80,6 +81,8 @@ class LinkFacts(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     urls: dict[str, str]
     """Its addresses, ready to copy."""
+    partner_urls: tuple[TrackingUrls, ...]
+    """The same for the forms of its partner, with the partner's macros in them."""
     remarks: tuple[str, ...]
     """What a person may not expect of it."""
 
@@ -212,5 +215,10 @@ def _facts(row: asyncpg.Record, settings: Settings) -> LinkFacts:
     )
     edge = f"https://{row['host']}" if row["host"] else settings.printed_url()
     said = remarks(link, app_fallback=row["app_fallback_url"], public_url=bool(settings.public_url or row["host"]))
-    urls = {} if link.kind == "preinstall" else printed_urls(edge, link.id)
-    return from_row(LinkFacts, row, "targets", "windows", urls=urls, remarks=said)
+    urls: dict[str, str] = {}
+    theirs: tuple[TrackingUrls, ...] = ()
+    if link.kind != "preinstall":
+        urls = printed_urls(edge, link.id)
+        if row["partner"] is not None:
+            theirs = tuple(partner_urls(row["profile"], msgspec.json.decode(row["parameters"]), edge, link.id))
+    return from_row(LinkFacts, row, "targets", "windows", urls=urls, partner_urls=theirs, remarks=said)

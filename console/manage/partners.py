@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from console.manage.checks import Text, checked_text
 from console.manage.common import ALL, Conflict, Invalid, Missing, Part, Within, from_row, given, note, pack
 from console.manage.concealed import concealed, restored
+from console.manage.profiles import kept_parameters
+from console.profiles import shipped
 from schemas.errors import ConfigError
 from schemas.links import Protection
 from schemas.postbacks import Sending
@@ -136,14 +138,21 @@ async def _stored(connection: asyncpg.Connection, partner: str) -> Partner:
 async def _set(connection: asyncpg.Connection, partner: Partner) -> Partner:
     checked_text("title", partner.title)
     checked_text("profile", partner.profile)
-    for name, macro in partner.parameters.items():
-        checked_text("parameters", name)
-        checked_text(f"parameters.{name[:64]}", macro or None)
+    _check_profile(partner)
     _check_settings(partner)
     protection = None if partner.protection is None else pack(partner.protection)
     values = (partner.title, partner.profile, pack(partner.parameters), protection, pack(partner.sending))
     await connection.execute(load("partners")["set"], partner.id, *values)
     return await show_partner(connection, partner.id)
+
+
+def _check_profile(partner: Partner) -> None:
+    """A profile that comes with the product, or an operator's own, whose parameters are kept with the partner."""
+    if partner.profile is not None and partner.profile not in shipped() and not partner.parameters:
+        known = ", ".join(shipped())
+        raise Invalid("profile", f"{partner.profile!r} is none of {known}, and no parameters are given instead.")
+    base = shipped().get(partner.profile) if partner.profile is not None else None
+    kept_parameters(base, partner.parameters)
 
 
 def _check_settings(partner: Partner) -> None:

@@ -74,8 +74,9 @@ SELECT id FROM links WHERE id = $1 AND deleted_at IS NULL FOR UPDATE;
 -- ($6) of a partner, ($7) after this id; at most $8.
 SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.host, l.windows, l.created_at,
        CASE WHEN l.deleted_at IS NOT NULL THEN 'deleted' WHEN l.paused THEN 'paused' ELSE 'active' END AS state,
-       a.fallback_url AS app_fallback_url
+       a.fallback_url AS app_fallback_url, p.profile, p.parameters
 FROM links l JOIN apps a ON a.id = l.app LEFT JOIN campaigns c ON c.id = l.campaign
+LEFT JOIN partners p ON p.id = c.partner
 WHERE ($1::text IS NULL OR l.id = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3 OR l.deleted_at IS NULL)
   AND ($4::text IS NULL OR l.campaign = $4) AND ($5::text[] IS NULL OR l.app = ANY ($5))
   AND ($6::text IS NULL OR c.partner = $6)
