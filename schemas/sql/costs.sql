@@ -152,8 +152,7 @@ LOCK TABLE touch_costs IN SHARE ROW EXCLUSIVE MODE;
 -- the keys tell apps and kinds apart.
 WITH seen AS (
     SELECT kind, link, app, touched_at, click_key IS NOT NULL AND touched_at - lag(touched_at) OVER (
-               PARTITION BY click_key, link, partner, click_id, CASE WHEN click_key IS NULL THEN id END
-               ORDER BY touched_at, id) <= $4::int * interval '1 day' AS duplicate
+               PARTITION BY click_key, link, partner, click_id ORDER BY touched_at, id) <= $4::int * interval '1 day' AS duplicate
     FROM touches
     WHERE campaign = $1 AND touched_at >= $2::timestamptz - $4::int * interval '1 day' AND id >= $3
 ), again AS (

@@ -1,5 +1,6 @@
 """A shop whose campaigns are paid for: records go in by the handlers, are decided and priced, and the bill is read."""
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,11 @@ SELECT coalesce(i.install_id, e.event_id) AS what, t.model, k.link, k.currency, 
 FROM conversion_costs k LEFT JOIN tariffs t ON t.id = k.tariff
 LEFT JOIN installs i ON i.id = k.conversion LEFT JOIN events e ON e.id = k.conversion
 GROUP BY 1, 2, 3, 4 HAVING sum(k.nanos) <> 0
+"""
+
+WAITS = """
+SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+               WHERE NOT l.granted AND a.datname = current_database())
 """
 
 Bill = dict[tuple[str, str, str], str]
@@ -60,6 +66,12 @@ async def bill(pool: asyncpg.Pool) -> Bill:
     return {
         (row["what"], row["model"] or "word", row["link"]): f"{shown(row['nanos'])} {row['currency']}" for row in rows
     }
+
+
+async def somebody_waits(pool: asyncpg.Pool) -> None:
+    """Until a transaction waits for another one's lock."""
+    while not await pool.fetchval(WAITS):  # noqa: ASYNC110  # Postgres tells nobody
+        await asyncio.sleep(0.01)
 
 
 async def rows_of(pool: asyncpg.Pool) -> Sequence[tuple[int, Decimal]]:

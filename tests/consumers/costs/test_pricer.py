@@ -17,7 +17,7 @@ from consumers.outcomes.queue import leave
 from schemas.events import Hit, Revenue
 from tests.consumers.attribution import test_visited as web
 from tests.consumers.attribution.test_returning import click, event, install
-from tests.consumers.costs.bill import SHOP, add_tariff, bill, follow, rows_of, settle
+from tests.consumers.costs.bill import SHOP, add_tariff, bill, follow, rows_of, settle, somebody_waits
 from tests.support.devices import GAID, OTHER
 from tests.support.logs import pool_of
 
@@ -58,19 +58,24 @@ async def test_what_was_priced_is_not_priced_again(pool: asyncpg.Pool) -> None:
     assert await rows_of(pool) == before
 
 
-async def test_two_processes_at_once_price_once(pool: asyncpg.Pool) -> None:
+@pytest.mark.parametrize("what", ["SELECT id FROM installs", "SELECT id FROM events"])
+async def test_two_processes_at_once_price_once(pool: asyncpg.Pool, what: str) -> None:
     await add_tariff(pool, "cpi", 1_000_000)
     await add_tariff(pool, "cpa", 1_000_000, event="payment")
     await settle(pool, click(1), install("i", 0.5), *(event(f"e{n}", 0.2) for n in range(20)))
     expected = await bill(pool)
-    await pool.execute("DELETE FROM conversion_costs")
-    ids = [row["id"] for row in await pool.fetch("SELECT id FROM installs UNION SELECT id FROM events")]
+    ids = [row["id"] for row in await pool.fetch(what)]
+    await pool.execute("DELETE FROM conversion_costs WHERE conversion = ANY($1)", ids)
 
     async def once() -> None:
         async with pool.acquire() as connection, connection.transaction():
             await Pricer().follow(connection, ids, silent=False)
 
-    await asyncio.gather(*(once() for _ in range(4)))
+    async with pool.acquire() as connection, connection.transaction():
+        await Pricer().follow(connection, ids, silent=False)
+        other = asyncio.create_task(once())
+        await somebody_waits(pool)
+    await other
     assert await bill(pool) == expected
     assert {number for number, _ in await rows_of(pool)} == {1}
 

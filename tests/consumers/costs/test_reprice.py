@@ -14,10 +14,14 @@ import msgspec
 import pytest
 
 from consumers.costs.reprice import reprice
+from consumers.sources import Record
+from consumers.touches.country import open_countries
+from consumers.touches.handler import TouchesHandler
+from schemas.codec import encode
 from schemas.errors import TouchlineError
 from schemas.events import Hit
 from tests.consumers.attribution.test_returning import NOW_US, click, event, install
-from tests.consumers.costs.bill import SHOP, add_tariff, bill, rows_of, settle
+from tests.consumers.costs.bill import SHOP, add_tariff, bill, rows_of, settle, somebody_waits
 from tests.support.devices import OTHER
 from tests.support.logs import pool_of
 from tests.support.product import TOUCHLINE
@@ -128,11 +132,16 @@ async def test_what_was_counted_as_it_came_loses_its_duplicates(pool: asyncpg.Po
     assert await counted(pool) == {clicks: 2}
 
 
-async def test_new_touches_are_counted_beside(pool: asyncpg.Pool) -> None:
+async def test_touches_that_come_meanwhile_are_counted(pool: asyncpg.Pool) -> None:
+    await settle(pool, *(click(1, OTHER) for _ in range(5)))
     clicks = await add_tariff(pool, "cpc", 100)
-    batches = [settle(pool, *(click(1, OTHER) for _ in range(20))) for _ in range(4)]
-    await asyncio.gather(*batches, *(again(pool, apply=True) for _ in range(3)))
-    assert await counted(pool) == {clicks: 80}
+    handler = TouchesHandler(open_countries())
+    async with pool.acquire() as connection, connection.transaction():
+        await handler.store(connection, [handler.decode(Record(0, encode(click(1, OTHER))))])
+        other = asyncio.create_task(again(pool, apply=True))
+        await somebody_waits(pool)
+    assert await other == {clicks: (5, 0, 500)}
+    assert await counted(pool) == {clicks: 6}
 
 
 async def test_what_is_not_stored_any_more_is_not_counted_as_nothing(pool: asyncpg.Pool) -> None:
