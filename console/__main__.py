@@ -7,6 +7,8 @@ from console.apps import apps
 from console.explain import explain
 from console.forget import forget
 from console.links import links
+from console.links_bulk import export, import_
+from console.sheet import sheet
 from console.status.command import status
 from console.tail import tail
 from console.test_devices import test_devices
@@ -20,6 +22,9 @@ app = typer.Typer(
     help="Apps and tracking links, and answers to: why, did it arrive, is all well?",
 )
 app.add_typer(apps, name="app")
+links.command("import", cls=Command)(import_)
+links.command(cls=Command)(export)
+links.command(cls=Command)(sheet)
 app.add_typer(links, name="link")
 app.add_typer(test_devices, name="test-device")
 for command in (explain, tail, status, verify, forget):

@@ -8,7 +8,7 @@ import typer
 
 from console import link_form
 from console.apps import no_such_app
-from console.urls import new_link_id, printed_urls
+from console.urls import edge_of, new_link_id, printed_urls
 from process.terminal import Command, Json, facts_lines, page, print_json, settings, table, with_postgres
 from schemas.errors import ConfigError, TouchlineError
 from schemas.links import Link, LinkKind, Target
@@ -182,7 +182,7 @@ def _facts(row: asyncpg.Record) -> dict[str, Any]:
     facts = {name: value for name, value in row.items() if name != "app_fallback_url"}
     return facts | {
         "targets": msgspec.to_builtins(link.targets),
-        "urls": printed_urls(configured.printed_url(), link.id),
+        "urls": printed_urls(edge_of(configured.printed_url(), row["host"]), link.id),
         "remarks": link_form.remarks(
             link, app_fallback=row["app_fallback_url"], public_url=bool(configured.public_url)
         ),

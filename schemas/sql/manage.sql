@@ -49,7 +49,7 @@ VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7);
 
 -- name: links
 -- Links, the newest first: ($1) one, ($2) those of an app, ($3) deleted ones too; at most $4.
-SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.created_at,
+SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.host, l.created_at,
        CASE WHEN l.deleted_at IS NOT NULL THEN 'deleted' WHEN l.paused THEN 'paused' ELSE 'active' END AS state,
        a.fallback_url AS app_fallback_url
 FROM links l JOIN apps a ON a.id = l.app LEFT JOIN campaigns c ON c.id = l.campaign

@@ -37,6 +37,7 @@ def test_a_link_is_created_with_all_it_may_have(shop: Console) -> None:
         ],
         "fallback_url": "https://shop.example/else",
         "paused": False,
+        "partner": "adnet",
     }
     assert (made["campaign"], made["partner"], made["title"]) == ("spring", "adnet", "Spring")
     assert shop.sql("SELECT id, partner FROM campaigns") == [("spring", "adnet")]
