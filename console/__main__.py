@@ -9,11 +9,13 @@ from console.corrections import corrections
 from console.explain import explain
 from console.forget import forget
 from console.links import links
+from console.links_bulk import export, import_
 from console.partners import partners
 from console.postback_templates import postback_templates
 from console.postbacks import postbacks
 from console.profile_commands import profiles
 from console.rates import rates
+from console.sheet import sheet
 from console.status.command import status
 from console.tail import tail
 from console.tariffs import tariffs
@@ -32,6 +34,9 @@ app = typer.Typer(
 app.add_typer(apps, name="app")
 app.add_typer(partners, name="partner")
 app.add_typer(campaigns, name="campaign")
+links.command("import", cls=Command)(import_)
+links.command(cls=Command)(export)
+links.command(cls=Command)(sheet)
 app.add_typer(links, name="link")
 app.add_typer(profiles, name="partner-profile")
 app.add_typer(tokens, name="token")

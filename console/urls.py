@@ -75,6 +75,11 @@ def new_link_id() -> str:
     return str(10**18 + secrets.randbelow(9 * 10**18))
 
 
+def edge_of(public_url: str, host: str | None) -> str:
+    """Where people reach a link: its own host, by the scheme of the others."""
+    return f"{public_url.partition('://')[0]}://{host}" if host else public_url
+
+
 def printed_urls(edge: str, link: str) -> dict[str, str]:
     """The addresses of a link, ready to copy; `edge` is where people reach the edge."""
     return {

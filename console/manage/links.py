@@ -19,7 +19,7 @@ from console.manage.checks import (
 from console.manage.common import ALL, Conflict, Missing, Part, Within, from_row, given, note, pack
 from console.manage.profiles import TrackingUrls, partner_urls
 from console.manage.targets import check_windows, checked_targets, remarks
-from console.urls import new_link_id, printed_urls
+from console.urls import edge_of, new_link_id, printed_urls
 from schemas.links import AppKind, Link, LinkKind, Target
 from schemas.rules import LinkWindow
 from schemas.settings import Settings
@@ -213,7 +213,7 @@ def _facts(row: asyncpg.Record, settings: Settings) -> LinkFacts:
         targets=msgspec.json.decode(row["targets"], type=tuple[Target, ...]),
         fallback_url=row["fallback_url"],
     )
-    edge = f"https://{row['host']}" if row["host"] else settings.printed_url()
+    edge = edge_of(settings.printed_url(), row["host"])
     said = remarks(link, app_fallback=row["app_fallback_url"], public_url=bool(settings.public_url or row["host"]))
     urls: dict[str, str] = {}
     theirs: tuple[TrackingUrls, ...] = ()

@@ -124,8 +124,8 @@ def set_up(product: Product, token: str, partner: PartnersServer) -> tuple[str, 
         "link", "create", "--app", "shop", "--campaign", "spring", "--fallback-url", "https://shop.example/"
     )
     for event in ("install", "payment"):
-        asked = ("--app", "shop", "--partner", "adnet", "--event", event, "--url", f"{partner.url}/{event}?{MACROS}")
-        product.facts("postback-template", "create", *asked)
+        words = ("--app", "shop", "--partner", "adnet", "--event", event, "--url", f"{partner.url}/{event}?{MACROS}")
+        product.facts("postback-template", "create", *words)
     body = '{"click": "{click_id}", "sum": {price}}'
     template = {"app": "shop", "event": "payment", "mode": "all", "method": "POST", "url": f"{partner.url}/own"}
     ask(product, token, "/postback-templates", template | {"body": body})

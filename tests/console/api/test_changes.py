@@ -90,8 +90,8 @@ async def test_a_links_windows_and_host_stay_with_it(world: Api) -> None:
     windows = [{"method": "identifier", "touch": "click", "hours": 48}]
     asked = {"id": "7", "app": "mine", "windows": windows, "host": "go.shop.example"}
     _, made = await world.ask("POST", "/links", asked)
-    assert (made["windows"], made["urls"]["click"]) == (windows, "https://go.shop.example/c/7")
-    assert made["urls"]["impression"] == "https://go.shop.example/i/7"
+    assert (made["windows"], made["urls"]["click"]) == (windows, "http://go.shop.example/c/7")
+    assert made["urls"]["impression"] == "http://go.shop.example/i/7"
     _, changed = await world.ask("PATCH", "/links/7", {"host": None, "paused": True})
     assert (changed["windows"], changed["state"]) == (windows, "paused")
     assert changed["urls"]["click"] == "http://localhost:8080/c/7"
