@@ -1,9 +1,11 @@
 """Who is told of what: against a real Postgres, through the handlers, the decider and the outcomes."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -11,6 +13,7 @@ import pytest
 
 from consumers.attribution.decider import Decider
 from consumers.outcomes.queue import leave
+from consumers.postbacks.planner import Planner
 from process.metrics import Meters
 from schemas.events import Device, Event, Revenue
 from schemas.ids import new_id
@@ -402,3 +405,20 @@ async def test_every_macro_says_what_is_known(pool: asyncpg.Pool) -> None:
         "mtj_list": '[1.50, {"a": null}]',
     }  # fmt: skip
     assert URL not in told_of.values()
+
+
+async def test_two_that_plan_for_an_install_at_once_tell_one_event(pool: asyncpg.Pool) -> None:
+    await add_template(pool, "payment", first_only=True)
+    await click(pool)
+    await install(pool)
+    await follow(pool)
+    payments = [event("e-1"), event("e-2")]
+    await put(pool, payments)
+
+    async def plan(one: Event) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await Planner().follow(connection, [UUID(one.id)], silent=False)
+            await asyncio.sleep(0.2)  # the other one has come as far as it can
+
+    await asyncio.gather(*map(plan, payments))
+    assert await told(pool) == ["adnet payment"]
