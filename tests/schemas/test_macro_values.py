@@ -59,7 +59,7 @@ def test_sub_ids_are_filled_by_utm_parameters_and_any_parameter_is_a_macro() -> 
 def test_of_a_conversion_that_is_not_theirs_nothing_of_the_click_is_told() -> None:
     names = ("method touch touch_kind link campaign partner click_id touch_ua link_title campaign_title campaign_kind"
              " campaign_traffic partner_title")  # fmt: skip
-    known = dict.fromkeys(names.split(), "hers")
+    known: dict[str, Any] = dict.fromkeys(names.split(), "hers")
     query = f"a=hers&mt_sub1=hers&utm_source=hers&google_aid={GAID}"
     found = values(attributed=False, query=query, touch_ip="192.0.2.1", touched_at=datetime.now(UTC), **known)
     told = {name for name, value in found.items() if value}
@@ -119,11 +119,11 @@ APPMETRICA = """
 click_id match_type attributed_touch_type transaction_id click_user_agent click_datetime click_timestamp click_timezone
 click_ipv6 conversion_datetime conversion_timestamp conversion_timezone conversion_event_name conversion_event_json
 install_datetime install_timestamp install_timezone install_ipv6 start_datetime start_timestamp start_timezone
-session_id adwords_link_id adwords_rdid appmetrica_device_id profile_id limit_ad_tracking google_aid ios_ifa ios_ifv oaid
-windows_aid device_manufacturer device_model device_type device_locale os_name os_version operator_name mcc mnc
+session_id adwords_link_id adwords_rdid appmetrica_device_id profile_id limit_ad_tracking google_aid ios_ifa ios_ifv
+oaid windows_aid device_manufacturer device_model device_type device_locale os_name os_version operator_name mcc mnc
 app_version_name app_package_name appmetrica_sdk_version store_app_id price currency product_id order_id
-inapp_transaction_id inapp_validated inapp_receipt ecom_revenue ecom_quantity ecom_product_name ecom_promocodes ecom_type
-ecom_category_path_1 ecom_category_path_10
+inapp_transaction_id inapp_validated inapp_receipt ecom_revenue ecom_quantity ecom_product_name ecom_promocodes
+ecom_type ecom_category_path_1 ecom_category_path_10
 """
 MYTRACKER = """
 mt_idfa mt_waid mt_gaid mt_gaid_lc mt_idfa_or_gaid mt_idfa_upper_or_gaid_lower mt_android_id mt_idfv mt_oaid
