@@ -177,7 +177,7 @@ def _of_device(row: Mapping[str, Any], click: Mapping[str, str]) -> dict[str, st
         **dict.fromkeys(("oaid", "mt_oaid"), raw.get("oaid", "")),
         **dict.fromkeys(("windows_aid", "mt_waid"), raw.get("windows_aid", "")),
         **dict.fromkeys(("android_id", "mt_android_id"), raw.get("android_id", "")),
-        "mt_app_set_id": told.get("app_set_id", ""),
+        "mt_app_set_id": "" if limited else told.get("app_set_id", ""),
         "limit_ad_tracking": "1" if limited and not raw else "0",
         "device_manufacturer": device.manufacturer,
         "device_model": device.model,

@@ -1,9 +1,11 @@
 """Who is told of what: against a real Postgres, through the handlers, the decider and the outcomes."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -11,6 +13,7 @@ import pytest
 
 from consumers.attribution.decider import Decider
 from consumers.outcomes.queue import leave
+from consumers.postbacks.planner import Planner
 from process.metrics import Meters
 from schemas.events import Device, Event, Revenue
 from schemas.ids import new_id
@@ -123,8 +126,13 @@ async def test_a_reinstall_is_told_to_whom_the_device_belongs(pool: asyncpg.Pool
     await follow(pool)
     assert await told(pool) == ["adnet install", "adnet re-install", "adnet registration"]
     await add_template(pool, "registration", "rival")
-    await click(pool, "2", seconds_ago=30)  # it won the first install after all
-    await follow(pool)
+    (first,) = await pool.fetch("SELECT id FROM installs WHERE install_id = 'i'")
+    await pool.execute(
+        "INSERT INTO decisions (conversion, number, method, touch, link, campaign, partner, candidates, rules)"
+        " VALUES ($1, 9, 'referrer', gen_random_uuid(), '2', 'summer', 'rival', '[]', '')",
+        first["id"],
+    )
+    await outcome(pool, str(first["id"]))
     assert await told(pool) == [
         "adnet install superseded",
         "adnet re-install superseded",
@@ -140,6 +148,7 @@ async def test_a_return_is_told_to_whom_brought_the_user_back_and_money_to_whom_
     long_ago_us = now_us - 50 * DAY_US
     for partner, name in itertools.product(("adnet", "rival"), ("install", "re-engagement", "payment")):
         await add_template(pool, name, partner, reversal_url=BACK)
+    await add_template(pool, "re-engagement", None, mode="all")
     await click(pool, "1", seconds_ago=50 * 86400 + 60)
     await install(pool, received_us=long_ago_us)
     await follow(pool)
@@ -149,6 +158,7 @@ async def test_a_return_is_told_to_whom_brought_the_user_back_and_money_to_whom_
     await decide_all(pool)
     assert await told(pool, whole=True) == [
         "adnet payment payment?click=c-1&m=identifier",
+        "own re-engagement re-engagement?click=c-2&m=identifier",
         "rival re-engagement re-engagement?click=c-2&m=identifier",
     ]
     await sent(pool)
@@ -157,6 +167,7 @@ async def test_a_return_is_told_to_whom_brought_the_user_back_and_money_to_whom_
     await decide_all(pool)
     assert await told(pool, whole=True) == [
         "adnet payment payment?click=c-1&m=identifier sent",
+        "own re-engagement re-engagement?click=c-2&m=identifier sent",
         "rival re-engagement re-engagement?click=c-2&m=identifier sent",
         "rival re-engagement back?click=c-2 back",
     ]
@@ -247,6 +258,8 @@ async def test_what_was_sent_is_taken_back_and_told_again_when_the_attribution_r
     assert await told(pool) == [
         "adnet install sent", "adnet install back sent", "adnet install", "rival install sent"
     ], f"the rival, whose click {late} lost, has no address for it"  # fmt: skip
+    await outcome(pool, one)
+    assert len(await told(pool)) == 4
     keys = [row["key"] for row in await pool.fetch("SELECT key FROM postbacks")]
     assert len(set(keys)) == len(keys)
 
@@ -354,9 +367,23 @@ async def test_more_events_than_a_page_follow_their_install(
     await click(pool)
     at_us = time.time_ns() // 1000
     await put(pool, [event(f"e-{number}", occurred_us=at_us) for number in range(10)])
+    await follow(pool)
     await install(pool)
     await follow(pool)
     assert len(await told(pool)) == 10
+
+
+async def test_nobody_is_told_before_it_is_decided(pool: asyncpg.Pool) -> None:
+    for name in ("install", "payment"):
+        await add_template(pool, name, mode="all")
+    one = await install(pool)
+    paid = event("e")
+    await put(pool, [paid])
+    async with pool.acquire() as connection, connection.transaction():
+        await Planner().follow(connection, [UUID(one), UUID(paid.id)], silent=False)
+    assert await told(pool) == []
+    await follow(pool)
+    assert await told(pool) == ["adnet install", "adnet payment"]
 
 
 async def test_postbacks_are_due_after_the_partners_hold_time(pool: asyncpg.Pool) -> None:
@@ -402,3 +429,20 @@ async def test_every_macro_says_what_is_known(pool: asyncpg.Pool) -> None:
         "mtj_list": '[1.50, {"a": null}]',
     }  # fmt: skip
     assert URL not in told_of.values()
+
+
+async def test_two_that_plan_for_an_install_at_once_tell_one_event(pool: asyncpg.Pool) -> None:
+    await add_template(pool, "payment", first_only=True)
+    await click(pool)
+    await install(pool)
+    await follow(pool)
+    payments = [event("e-1"), event("e-2")]
+    await put(pool, payments)
+
+    async def plan(one: Event) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await Planner().follow(connection, [UUID(one.id)], silent=False)
+            await asyncio.sleep(0.2)  # the other one has come as far as it can
+
+    await asyncio.gather(*map(plan, payments))
+    assert await told(pool) == ["adnet payment"]
