@@ -31,10 +31,10 @@ def lasts(leased_until: datetime, now: datetime) -> bool:
     return leased_until - now >= LEASE_LEFT
 
 
-def is_partners_fault(status: int | None) -> bool:
-    """Whether an attempt without success says that the partner is down: no answer, 429, 5xx. Another answer says that
-    this postback is wrong."""
-    return status is None or status == 429 or status >= 500
+def is_partners_fault(status: int | None, error: str | None) -> bool:
+    """Whether an attempt without success says that the partner is down: no whole answer, 429, 5xx. Another answer says
+    that this postback is wrong."""
+    return status is None or error is not None or status == 429 or status >= 500
 
 
 @dataclass(slots=True)

@@ -172,7 +172,7 @@ class Sender:
             log.exception("postback %d could not be asked for", one.id)
             answer = Answer(None, 0, error=f"Touchline failed: {type(error).__name__}")
         lane.done()
-        if answer.succeeded or not is_partners_fault(answer.status):
+        if answer.succeeded or not is_partners_fault(answer.status, answer.error):
             self._well(lane)
         elif not answer.refused:
             self._unwell(lane, answer)

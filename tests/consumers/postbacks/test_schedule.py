@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.postbacks.lanes import Claimed, Lane
-from consumers.postbacks.schedule import DOWN_AFTER, LEASE, PROBE_EVERY, Health, Pace, retry_at
+from consumers.postbacks.schedule import DOWN_AFTER, LEASE, PROBE_EVERY, Health, Pace, is_partners_fault, retry_at
 from schemas.postbacks import Sending
 
 T = datetime(2026, 11, 22, tzinfo=UTC)
@@ -45,6 +46,25 @@ def test_a_partner_that_fails_often_is_probed_one_at_a_time() -> None:
     assert not health.may_ask(T + PROBE_EVERY, 0)
     health.answered()
     assert health.may_ask(T, 19)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "fault"),
+    [
+        (None, "No answer within 5 s.", True),
+        (302, "No connection: refused.", True),
+        (500, None, True),
+        (503, None, True),
+        (429, None, True),
+        (404, None, False),
+        (400, None, False),
+        (302, None, False),
+    ],
+)
+def test_no_answer_and_errors_of_the_server_say_that_a_partner_is_down(
+    status: int | None, error: str | None, fault: bool
+) -> None:
+    assert is_partners_fault(status, error) is fault
 
 
 def test_a_success_in_between_keeps_a_partner_up() -> None:
