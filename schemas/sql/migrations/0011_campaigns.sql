@@ -54,6 +54,11 @@ ALTER TABLE links
     ADD COLUMN windows jsonb,                       -- instead of the app's: [{"method", "touch", "hours"}]; fixed at creation
     ADD COLUMN host    text;                        -- of its own addresses; null: TOUCHLINE_PUBLIC_URL
 
+CREATE INDEX links_created_at ON links (created_at, id);
+CREATE INDEX links_app ON links (app);
+CREATE INDEX links_campaign ON links (campaign, app);
+CREATE INDEX campaigns_partner ON campaigns (partner);
+
 -- What follows from decisions ------------------------------------------------------------------
 
 -- Installs, returns and events of which something new is known: written in the transaction in which they are decided or
