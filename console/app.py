@@ -30,7 +30,7 @@ LINE_BYTES_MAX = 32_768
 async def run_console(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`; then finish what is open. Serves with Postgres away too, and says so."""
     meters = Meters()
-    pool = await open_pool(settings, size=CONNECTIONS_MAX)
+    pool = await open_pool(settings, size=CONNECTIONS_MAX, plan="force_custom_plan")
     postgres = Asking(pool)
     runner = web.AppRunner(
         make_app(settings, pool, meters),

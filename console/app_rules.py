@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from console.apps import AppId, apps, no_such_app
+from console.manage.common import note, shell_user
 from process.terminal import Command, Json, page, print_json, table, with_postgres
 from schemas.errors import ConfigError
 from schemas.reasons import SENTENCES
@@ -45,7 +46,10 @@ def rules(
             if await connection.fetchrow(load("manage")["app"], app) is None:
                 raise no_such_app(app)
             if new is not None:
+                before = await connection.fetch(load("manage")["rules"], app)
                 await connection.execute(load("manage")["put_rules"], app, preset, msgspec.json.encode(new).decode())
+                latest = stored_rules(before[0]["rules"]) if before else None
+                await note(connection, shell_user(), "change", "rules", app, before=latest, after=new)
             versions: list[asyncpg.Record] = await connection.fetch(load("manage")["rules"], app)
             return versions
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import asyncpg
 
@@ -41,14 +41,20 @@ async def prepare(connection: asyncpg.Connection) -> None:
         await connection.set_type_codec(name, schema="pg_catalog", encoder=str, decoder=str, format="text")
 
 
-async def open_pool(settings: Settings, *, size: int = 4) -> asyncpg.Pool:
+async def open_pool(
+    settings: Settings,
+    *,
+    size: int = 4,
+    plan: Literal["force_generic_plan", "force_custom_plan"] = "force_generic_plan",
+) -> asyncpg.Pool:
     """A pool of at most `size` connections; connects on first use, so that Postgres may be away.
 
     The address is read at every connection: the own Postgres may come back on another port. Statements are planned once
-    a connection, for any arguments: planning a look-up in all partitions takes longer than the look-up.
+    a connection, for any arguments: planning a look-up in all partitions takes longer than the look-up. Lists with
+    conditions that most callers leave out want a plan for each call.
     """
     return await asyncpg.create_pool(
-        connect=lambda *_, **__: connect(settings, plan_cache_mode="force_generic_plan"),
+        connect=lambda *_, **__: connect(settings, plan_cache_mode=plan),
         init=prepare,
         min_size=0,
         max_size=size,

@@ -174,6 +174,8 @@ def test_the_rules_of_an_app_are_versions_of_which_the_latest_holds(console: Con
     assert "attributed anew after 30 days" in page
     assert all(SENTENCES[verdict] in page for verdict in VERDICTS)
     assert console.sql("SELECT version, preset FROM app_rules ORDER BY version") == [(1, "adjust"), (2, None)]
+    noted = console.sql("SELECT action, before IS NULL FROM audit WHERE kind = 'rules' ORDER BY id")
+    assert noted == [("change", True), ("change", False)]
 
 
 def test_rules_that_are_wrong_change_nothing(console: Console, tmp_path: Path) -> None:

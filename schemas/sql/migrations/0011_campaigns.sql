@@ -95,6 +95,10 @@ END $$;
 
 CREATE TRIGGER windows_stay BEFORE UPDATE OF windows ON links FOR EACH ROW
     WHEN (OLD.windows IS DISTINCT FROM NEW.windows) EXECUTE FUNCTION windows_are_fixed();
+CREATE INDEX links_created_at ON links (created_at, id);
+CREATE INDEX links_app ON links (app);
+CREATE INDEX links_campaign ON links (campaign, app);
+CREATE INDEX campaigns_partner ON campaigns (partner);
 
 -- What follows from decisions ------------------------------------------------------------------
 
