@@ -19,11 +19,11 @@ def zone_named(name: str) -> ZoneInfo:
 
 def hours_of(starts_on: date, ends_on: date, zone: ZoneInfo) -> range:
     """The hours (since 1970, UTC) of the days, both inclusive, in the zone: 23 or 25 on days when clocks change, none
-    when the zone left the day out. An hour that begins within an hour of UTC is that one."""
+    when the zone left the day out. An hour that begins within an hour of UTC is that one; where clocks change by half
+    an hour, what is no whole hour at the end is left out."""
     start_s, end_s = _midnight_s(starts_on, zone), _midnight_s(ends_on + timedelta(days=1), zone)
     first = start_s // HOUR_S
-    count = -(-(end_s - start_s) // HOUR_S)  # upwards: Lord Howe's clocks change by half an hour
-    return range(first, first + count)
+    return range(first, first + (end_s - start_s) // HOUR_S)
 
 
 def spread(micros: int, hours: range) -> list[tuple[int, int]]:

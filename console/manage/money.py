@@ -87,7 +87,8 @@ async def campaign_money(
     until: date | None = None,
     currency: str | None = None,
 ) -> CampaignMoney:
-    """As one moment sees it; `currency`: everything in this one, too. Raises Missing, Refused."""
+    """As one moment sees it, in a transaction of its own; `currency`: everything in this one, too. Raises Missing,
+    Refused."""
     first, last = max(since or FIRST, FIRST), min(until or LAST, LAST)
     if last < first:
         raise Refused("until", f"{until} is before {since}.")

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.money import MICROS, MICROS_MAX
@@ -20,6 +20,7 @@ def hour_at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) // 3600
 
 
+@settings(deadline=None)
 @given(SUMS, DAYS, st.integers(0, 60), st.sampled_from(ZONES))
 def test_any_sum_is_spread_exactly(micros: int, first: date, days: int, zone: str) -> None:
     hours = hours_of(first, first + timedelta(days), ZoneInfo(zone))
@@ -34,19 +35,27 @@ def test_any_sum_is_spread_exactly(micros: int, first: date, days: int, zone: st
     assert [hour for hour, _ in parts] == list(hours)
 
 
+@settings(deadline=None)
 @given(DAYS, st.integers(0, 60), st.sampled_from(ZONES))
+@example(date(2026, 4, 5), 0, "Australia/Lord_Howe")
+@example(date(2026, 10, 4), 0, "Australia/Lord_Howe")
+@example(date(2007, 12, 9), 0, "America/Caracas")
 def test_every_hour_lies_in_a_day_of_the_range(first: date, days: int, zone: str) -> None:
     last = first + timedelta(days)
     assert {first <= day_in(hour, ZoneInfo(zone)) <= last for hour in hours_of(first, last, ZoneInfo(zone))} <= {True}
 
 
+@settings(deadline=None)
 @given(DAYS, st.sampled_from(ZONES))
+@example(date(2026, 4, 5), "Australia/Lord_Howe")
+@example(date(2026, 10, 4), "Australia/Lord_Howe")
+@example(date(2016, 5, 1), "America/Caracas")
 def test_a_days_end_is_the_next_ones_beginning(day: date, zone: str) -> None:
     today, both = (hours_of(day, day + timedelta(more), ZoneInfo(zone)) for more in (0, 1))
     tomorrow = hours_of(day + timedelta(1), day + timedelta(1), ZoneInfo(zone))
     assert today.start == both.start
-    assert tomorrow.start in (today.stop, today.stop - 1), "half an hour is shared on Lord Howe only"
-    assert zone in ("Australia/Lord_Howe", "Australia/LHI") or tomorrow.start == today.stop
+    # where clocks change by half an hour, an hour may be of neither day
+    assert 0 <= tomorrow.start - today.stop <= 1
 
 
 def test_the_vendors_example() -> None:
@@ -64,7 +73,7 @@ def test_the_vendors_example() -> None:
         ("Asia/Kathmandu", "2026-03-29", "2026-03-28T18:00", 24),
         ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00", 23),  # clocks skip midnight
         ("America/Havana", "2026-11-01", "2026-11-01T04:00", 25),  # the first hour comes twice
-        ("Australia/Lord_Howe", "2026-04-05", "2026-04-04T13:00", 25),  # 24 hours and a half
+        ("Australia/Lord_Howe", "2026-04-05", "2026-04-04T13:00", 24),  # and a half
         ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00", 0),  # a day that never was
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.manage.common import Refused
@@ -77,6 +77,7 @@ async def test_a_rate_holds_until_the_next_one(connection: asyncpg.Connection) -
     assert (await rates_between(connection, {"USD"}, date(2026, 1, 1), date(2026, 1, 2))).rate("USD", SUNDAY) is None
 
 
+@settings(deadline=None)
 @given(
     st.integers(-(10**18), 10**18),
     st.fractions(Fraction(1, 10**6), 10**6),

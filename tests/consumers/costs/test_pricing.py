@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.costs.pricing import Happened, Price, Tariff, exactly, price, prices, touch_nanos
@@ -109,6 +109,7 @@ def test_of_several_tariffs_each_asks() -> None:
     assert prices(several, install()) == {1: FIXED, 2: Price("EUR", Decimal(1000))}
 
 
+@settings(deadline=None)
 @given(st.integers(-MICROS_MAX, MICROS_MAX), st.integers(1, 1_000_000))
 def test_shares_are_exact(micros: int, share_ppm: int) -> None:
     found = price(tariff("share", share_ppm=share_ppm), event("p", revenue_micros=micros, currency="USD"))
@@ -116,6 +117,7 @@ def test_shares_are_exact(micros: int, share_ppm: int) -> None:
     assert Fraction(found.nanos) == Fraction(micros * share_ppm, 10**6) * 1000
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(MICROS, st.integers(1, 1_000_000)), max_size=20))
 def test_sums_of_shares_are_rounded_once(payments: list[tuple[int, int]]) -> None:
     exact = sum(Fraction(micros * ppm, 10**6) for micros, ppm in payments)
