@@ -28,11 +28,13 @@ RETURNING p.id, p.lane, p.method, p.url, p.body, p.key, p.due_at, p.first_at, p.
 
 -- name: record
 -- What came of attempts: what was delivered is sent, whatever was decided meanwhile; a delivery of what was superseded
--- meanwhile is followed once more, so that it is taken back. Each postback once in $1.
+-- meanwhile is followed once more, so that it is taken back. Each postback once in $1; an attempt that stands already,
+-- because its record was answered too late, is not written twice.
 WITH asked AS (
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::int[], $5::int[], $6::bytea[], $7::text[],
                          $8::timestamptz[], $9::timestamptz[])
         AS a (id, state, at, status, latency_ms, answer, error, due_at, leased_until)
+    WHERE NOT EXISTS (SELECT FROM postback_attempts t WHERE t.postback = a.id AND t.at = a.at)
 ), standing AS (
     SELECT p.id, p.state AS stood, p.conversion FROM postbacks p WHERE p.id = ANY($1::bigint[]) ORDER BY p.id FOR UPDATE
 ), told AS (

@@ -63,6 +63,12 @@ def test_settings_are_read_from_the_environment_given() -> None:
         ("TOUCHLINE_TRUSTED_PROXIES", "*"),
         ("TOUCHLINE_TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TOUCHLINE_TRUSTED_PROXIES", "::/0"),
+        ("TOUCHLINE_POSTBACK_TARGETS", "10.0.0.256"),
+        ("TOUCHLINE_POSTBACK_TARGETS", "127.1"),
+        ("TOUCHLINE_POSTBACK_TARGETS", "http://hooks.internal"),
+        ("TOUCHLINE_POSTBACK_TARGETS", "hooks.internal:80"),
+        ("TOUCHLINE_POSTBACK_TARGETS", "*.internal"),
+        ("TOUCHLINE_POSTBACK_DAYS", "0"),
     ],
 )
 def test_a_bad_value_names_its_key_and_itself(key: str, value: str) -> None:
@@ -80,6 +86,12 @@ def test_trusted_proxies_are_addresses_and_networks() -> None:
         Network(6, 0x2001_0DB8 << 96, 32),
         Network(4, 0xC000_0202, 32),
     )
+
+
+def test_postback_targets_are_networks_and_names() -> None:
+    settings = Settings.read({"TOUCHLINE_POSTBACK_TARGETS": "10.0.0.0/8, Hooks.internal,localhost , ::1"})
+    assert settings.postback_targets == (Network(4, 10 << 24, 8), "hooks.internal", "localhost", Network(6, 1, 128))
+    assert settings.postback_days == 90
 
 
 def test_the_one_bad_proxy_of_several_is_named() -> None:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from tests.consumers.postbacks.conftest import Sending
+from tests.support.mortal import Death, Fuse, mortal_pool
 from tests.support.partners import Partner, hang, put_partner, put_postback
 from tests.support.product import free_ports
 
@@ -68,3 +70,33 @@ async def test_every_postback_is_delivered_although_its_sender_is_killed(
 
 async def are_open(one: Partner, least: int) -> bool:
     return one.open >= least
+
+
+@pytest.mark.parametrize("how", ["before", "within", "after"])
+async def test_connections_to_postgres_that_break_lose_nothing(
+    sending: Sending, database_url: str, one: Partner, how: Death
+) -> None:
+    fuse = Fuse()
+    mortal = await mortal_pool(database_url, fuse)
+    try:
+        broken = Sending(mortal, sending.clock)
+        for number in range(8):
+            await put_postback(sending.pool, one.url(f"/{number}"), sending.clock.now, key=str(number))
+        for statement in (1, 2, 3, 4):
+            fuse.light(statement, how)
+            async with broken.running():
+                await sending.until(partial(has_burnt, fuse, statement))
+        sending.clock.pass_(seconds=16)
+        async with broken.running():
+            await sending.until_state("sent", 8)
+    finally:
+        mortal.terminate()
+    assert set(one.keys) == {str(number) for number in range(8)}
+    attempts = await sending.attempts()
+    assert len({attempt["postback"] for attempt in attempts}) == 8
+    assert len(attempts) == await sending.pool.fetchval("SELECT sum(attempts) FROM postbacks")
+    assert len(attempts) <= len(one.received), "no attempt is on record twice"
+
+
+async def has_burnt(fuse: Fuse, times: int) -> bool:
+    return fuse.deaths >= times
