@@ -2,7 +2,7 @@
 -- Every template, deleted ones too, of the apps of these installs and events; partners' hold time in seconds.
 SELECT t.id, t.app, t.partner, t.event, t.first_only, t.method, t.url, t.body, t.reversal_url, t.created_at,
        CASE WHEN t.deleted_at IS NULL AND p.deleted_at IS NULL THEN t.mode ELSE 'off' END AS mode,
-       coalesce((p.sending ->> 'hold')::int, 0) AS hold_s
+       coalesce((p.sending ->> 'hold_s')::int, 0) AS hold_s
 FROM postback_templates t LEFT JOIN partners p ON p.id = t.partner
 WHERE t.app IN (SELECT app FROM installs WHERE id = ANY($1::uuid[]) UNION SELECT app FROM events WHERE id = ANY($1::uuid[]))
 ORDER BY t.id;
@@ -36,11 +36,12 @@ CROSS JOIN LATERAL (SELECT event, at FROM event_installs WHERE install = n.id AN
 ORDER BY v.at, v.event LIMIT $4;
 
 -- name: postbacks
--- What was planned for these conversions, in its order.
+-- What was planned for these conversions, in its order. Not locked: of one that is claimed meanwhile and superseded here,
+-- the sender has the conversion followed again when it was delivered.
 SELECT id, template, conversion, touch, link, reversal, state, url,
        state <> 'refused' AND (attempts > 0 OR leased_until IS NOT NULL OR state = 'sent') AS perhaps_received
 FROM postbacks WHERE conversion = ANY($1::uuid[]) AND template IS NOT NULL
-ORDER BY id FOR NO KEY UPDATE;
+ORDER BY id;
 
 -- name: lost
 -- Clicks and links ($1 numbers them: touch, link, conversion, install) that an attribution was taken from, as macros of

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -291,6 +292,19 @@ async def test_a_reversal_that_nobody_was_sent_is_superseded_when_the_attributio
     assert await told(pool) == ["adnet install sent", "adnet install back"]
 
 
+async def test_what_was_delivered_while_it_was_superseded_is_taken_back(pool: asyncpg.Pool) -> None:
+    await add_template(pool, reversal_url=BACK)
+    await click(pool, "1")
+    one = await install(pool)
+    await follow(pool)
+    await click(pool, "2", seconds_ago=30)
+    await follow(pool)
+    assert await told(pool) == ["adnet install superseded"]
+    await pool.execute("UPDATE postbacks SET state = 'sent', attempts = 1")
+    await outcome(pool, one)
+    assert await told(pool) == ["adnet install sent", "adnet install back"]
+
+
 async def test_what_was_refused_or_never_asked_for_is_not_taken_back(pool: asyncpg.Pool) -> None:
     await add_template(pool, reversal_url=BACK)
     await click(pool, "1")
@@ -386,8 +400,20 @@ async def test_nobody_is_told_before_it_is_decided(pool: asyncpg.Pool) -> None:
     assert await told(pool) == ["adnet install", "adnet payment"]
 
 
+async def test_what_is_long_ago_is_not_told_anew_and_what_was_told_of_it_stands(pool: asyncpg.Pool) -> None:
+    now_us = time.time_ns() // 1000
+    await add_template(pool, mode="all", created_at=datetime.now(UTC) - timedelta(days=90))
+    old, _ = [await install(pool, f"i-{days}", ids={}, received_us=now_us - days * DAY_US) for days in (61, 59)]
+    await follow(pool)
+    (row,) = await pool.fetch("SELECT id, conversion FROM postbacks")
+    assert str(row["conversion"]) != old
+    await pool.execute("UPDATE postbacks SET conversion = $1, install = $1", old)
+    await outcome(pool, old)
+    assert await told(pool) == ["adnet install"]
+
+
 async def test_postbacks_are_due_after_the_partners_hold_time(pool: asyncpg.Pool) -> None:
-    await pool.execute("""UPDATE partners SET sending = '{"hold": 600}' WHERE id = 'adnet'""")
+    await pool.execute("""UPDATE partners SET sending = '{"hold_s": 600}' WHERE id = 'adnet'""")
     await add_template(pool)
     await add_template(pool, partner=None)
     await click(pool)
