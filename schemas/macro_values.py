@@ -49,7 +49,7 @@ _ACTIVITIES = {"install": "install", "re-install": "reinstall", "re-engagement":
 
 _ids = msgspec.json.Decoder(dict[str, str])
 _device = msgspec.json.Decoder(Device)
-_stores = msgspec.json.Decoder(dict[str, str | None])
+_stores = msgspec.json.Decoder(dict[str, object])
 _params = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -136,7 +136,7 @@ def _of_conversion(row: Mapping[str, Any], name: str) -> dict[str, str]:
 
 def _of_install(row: Mapping[str, Any]) -> dict[str, str]:
     stores = _stores.decode(row["stores"]) if row["stores"] else {}
-    store_id = next(filter(None, map(stores.get, _STORES.get(row["os"] or "", ()))), "")
+    store_id = next((str(stores[one]) for one in _STORES.get(row["os"] or "", ()) if stores.get(one)), "")
     return {
         "install_datetime": _rfc3339(row["installed_at"]),
         "install_timestamp": _seconds(row["installed_at"]),

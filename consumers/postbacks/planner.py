@@ -1,5 +1,6 @@
 """Plans postbacks as a function of what stands: rows of `postbacks`, which the sender takes when they are due."""
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -72,7 +73,7 @@ async def _plan(
     installs = [row["install"] for row in rows if row["install"] is not None]
     told = await connection.fetch(load("planning")["told_first"], installs, first_only) if first_only else []
     first = {(row["template"], row["install"]): row["conversion"] for row in told}
-    await _write(connection, plan(rows, templates, planned, first))
+    await _write(connection, plan(rows, templates, planned, first, time.time_ns() // 1000))
 
 
 async def _write(connection: asyncpg.Connection, changes: Changes) -> None:

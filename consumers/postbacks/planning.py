@@ -11,10 +11,14 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from schemas.ids import received_us
+from schemas.partitions import DAY_US
 from schemas.templates import is_of_event
 
 SKEW_US = 5 * 60_000_000
 """A conversion's id has the time of an edge, a template that of the database."""
+
+TELL_DAYS = 60
+"""A conversion that was received longer ago is not told for the first time: what was told of it may be deleted."""
 
 Mode = Literal["off", "attributed", "all"]
 
@@ -76,6 +80,11 @@ class New(NamedTuple):
         return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
     @property
+    def is_again(self) -> bool:
+        """Whether something was told before."""
+        return self.reversal or self.turn > 0
+
+    @property
     def name(self) -> str:
         """What the conversion is told as."""
         event: str | None = self.row["name"]
@@ -100,9 +109,11 @@ def plan(
     templates: Mapping[str, Sequence[Template]],
     planned: Mapping[UUID, Sequence[Postback]],
     first: First,
+    now_us: int,
 ) -> Changes:
     """What follows from these rows of `telling.sql`; `templates` by app, `planned` by conversion. `first` takes in the
     events of templates that tell one of an install."""
+    since_us = now_us - TELL_DAYS * DAY_US
     changes = Changes([], [], [])
     for conversion, theirs in _by_conversion(rows).items():
         if not all(row["decided"] for row in theirs) or any(row["test"] or row["forgotten"] for row in theirs):
@@ -111,7 +122,7 @@ def plan(
             row = next((row for row in theirs if _is_told(template, row, first)), None)
             known = [one for one in planned.get(conversion, ()) if one.template == template.id]
             _follow(changes, template, row, theirs[0], known)
-    return changes
+    return changes._replace(new=[one for one in changes.new if one.is_again or _received_us(one.row) >= since_us])
 
 
 def _by_conversion(rows: Sequence[Mapping[str, Any]]) -> dict[UUID, list[Mapping[str, Any]]]:
@@ -128,11 +139,15 @@ def _is_told(template: Template, row: Mapping[str, Any], first: First) -> bool:
     if template.mode == "attributed" and not _is_theirs(template, row):
         return False
     since_us = int(template.created_at.timestamp() * 1_000_000) - SKEW_US
-    if received_us(str(row["conversion"])) < since_us:
+    if _received_us(row) < since_us:
         return False
     if not template.first_only or row["install"] is None:
         return True
     return bool(first.setdefault((template.id, row["install"]), row["conversion"]) == row["conversion"])
+
+
+def _received_us(row: Mapping[str, Any]) -> int:
+    return received_us(str(row["conversion"]))
 
 
 def _is_theirs(template: Template, row: Mapping[str, Any]) -> bool:

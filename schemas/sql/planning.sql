@@ -36,11 +36,12 @@ CROSS JOIN LATERAL (SELECT event, at FROM event_installs WHERE install = n.id AN
 ORDER BY v.at, v.event LIMIT $4;
 
 -- name: postbacks
--- What was planned for these conversions, in its order.
+-- What was planned for these conversions, in its order. Not locked: of one that is claimed meanwhile and superseded here,
+-- the sender has the conversion followed again when it was delivered.
 SELECT id, template, conversion, touch, link, reversal, state, url,
        state <> 'refused' AND (attempts > 0 OR leased_until IS NOT NULL OR state = 'sent') AS perhaps_received
 FROM postbacks WHERE conversion = ANY($1::uuid[]) AND template IS NOT NULL
-ORDER BY id FOR NO KEY UPDATE;
+ORDER BY id;
 
 -- name: lost
 -- Clicks and links ($1 numbers them: touch, link, conversion, install) that an attribution was taken from, as macros of

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from console.manage.templates import Mode
+from consumers.postbacks.planning import TELL_DAYS
 from schemas.macro_values import PREFIXES, SUB_IDS, known_macros
 from schemas.macros import NUMBER_CHARS_MAX, URL_VALUE_CHARS_MAX
 from schemas.templates import CONVERSION_EVENTS, NO_PAYMENT_NAMES, PAYMENT, PAYMENT_NAMES
@@ -38,3 +39,4 @@ def test_every_name_stands_there(name: str) -> None:
 def test_the_bounds_stand_there() -> None:
     assert f"than {URL_VALUE_CHARS_MAX} characters" in PAGE
     assert f"{NUMBER_CHARS_MAX} characters" in PAGE
+    assert f"more than {TELL_DAYS} days ago" in PAGE

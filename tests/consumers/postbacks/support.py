@@ -6,8 +6,11 @@ from typing import Any
 import asyncpg
 
 from consumers.outcomes.following import Following
+from consumers.outcomes.queue import leave
 from consumers.postbacks.planner import Planner
+from schemas.events import Event
 from tests.consumers.attribution.test_decider import put_install, put_touch, settle
+from tests.support import devices
 
 SHOP = """
 INSERT INTO apps (id, title, stores) VALUES ('shop', 'The Shop', '{"google_play": "com.example.shop"}');
@@ -89,3 +92,16 @@ async def sent(pool: asyncpg.Pool) -> None:
 
 def body(text: str | None) -> Any:
     return json.loads(text or "null")
+
+
+def event(event_id: str, name: str = "payment", install_id: str | None = "i", **changes: Any) -> Event:
+    if name not in ("payment", "purchase", "ad_revenue", "refund"):
+        changes = {"revenue": None, **changes}
+    return devices.event(event_id, install_id, name=name, **changes)
+
+
+async def outcome(pool: asyncpg.Pool, *conversions: str, silent: bool = False) -> None:
+    """As if something new were known of them."""
+    async with pool.acquire() as connection:
+        await leave(connection, conversions, silent=silent)
+    await follow(pool)
