@@ -57,9 +57,8 @@ def parameter_faults(parameters: Mapping[str, str]) -> Iterator[Fault]:
     for name in names:
         plain, _, platform = name.partition("@")
         if not _PARAMETER.fullmatch(plain) or (platform or "android") not in PLATFORMS or name.endswith("@"):
-            yield Fault(
-                f"parameters.{name}", "A name has 1 to 64 letters, digits, _ . -, then perhaps @android or @ios."
-            )
+            where = f"parameters.{name}" if name.isprintable() else "parameters"
+            yield Fault(where, "A name has 1 to 64 letters, digits, _ . -, then perhaps @android or @ios.")
         elif plain == "noredirect":
             yield Fault(f"parameters.{name}", "How the network calls says this, it is no parameter.")
         elif len(parameters[name]) > _VALUE_CHARS_MAX or not _PLAIN.fullmatch(without_macros(parameters[name])):

@@ -139,7 +139,7 @@ def test_links_are_imported_and_exported_again(shop: Console) -> None:
         "https://go.shop.example/c/12345678901234567890",
     )
     assert shop.facts("link", "show", "k_7-a")["state"] == "paused"
-    ((action, kind, after),) = shop.sql("SELECT action, kind, after::text FROM audit")
+    ((action, kind, after),) = shop.sql("SELECT action, kind, after::text FROM audit WHERE kind = 'link'")
     assert (action, kind, json.loads(after)["links"]) == ("import", "link", 3)
     exported = shop.run("link", "export").stdout
     rows, wrong = parse(exported)
@@ -177,7 +177,7 @@ shop,8,x,gone,,,
         "line 5, column partner: 'other' does not own the campaign 'spring': partner 'adnet' does",
         "line 6, column partner: 'adnet' does not own the campaign 'fall': it has no partner",
         "line 7, column kind: 'preinstall' has no place in a campaign of kind ad",
-        "line 8, column app: target google_play is a store's: a website's link has --target web=https://… only.",
+        "line 8, column app: targets of google_play are a store's: a website's link has web=https://… only.",
         "line 9, column partner: 'gone' is deleted",
         "touchline link import: Nothing was imported.",
     ]

@@ -52,7 +52,10 @@ async def test_a_template_is_made_shown_changed_and_deleted(console: Console, po
     assert console.facts("postback-template", "show", one) == deleted
     assert len(console.facts("postback-template", "list")) == 1
     assert "does not exist" in console.refusal("postback-template", "delete", one, code=1)
-    rows = console.sql("SELECT action, subject, before IS NULL, after ->> 'mode' FROM audit ORDER BY id")
+    rows = console.sql(
+        "SELECT action, subject, before IS NULL, after ->> 'mode' FROM audit"
+        " WHERE kind = 'postback-template' ORDER BY id"
+    )
     assert rows == [
         ("create", one, True, "attributed"),
         ("create", str(own["id"]), True, "all"),

@@ -38,7 +38,7 @@ class Page(HTMLParser):
 
 def test_a_sheet_holds_the_partners_macros_and_no_secret(console: Console) -> None:
     console.sql("INSERT INTO apps (id, title) VALUES ('shop', 'My <Shop>')")
-    parameters = {"click_id": "%%CLICK%%", "mt_campaign": "[cid]", "own": "<o>"}
+    parameters = {"click_id": "%%CLICK%%", "mt_campaign": "[cid]", "own": "{o}"}
     protection = {"secrets": [SECRET], "addresses": ["192.0.2.0/24"]}
     console.sql(
         "INSERT INTO partners (id, title, parameters, protection)"
@@ -55,7 +55,7 @@ def test_a_sheet_holds_the_partners_macros_and_no_secret(console: Console) -> No
     for text in ("Net & Co", "My <Shop>", "bad_signature", "HMAC-SHA256", "192.0.2.0/24", "HTTP/1.1 204 No Content"):
         assert text in page.text
     assert "https://go.shop.example/c/7?click_id=%%CLICK%%&device_ip={device_ip}" in page.text
-    assert "own=<o>&mt_campaign=[cid]&expires={UTC seconds}&noredirect&signature={signature}" in page.text
+    assert "own={o}&mt_campaign=[cid]&expires={UTC seconds}&noredirect&signature={signature}" in page.text
     assert "https://go.shop.example/i/7?" in page.text
     # nothing is fetched, nothing runs
     assert page.tags.isdisjoint({"script", "link", "img", "iframe", "a"})

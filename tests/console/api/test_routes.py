@@ -22,6 +22,26 @@ BODIES: dict[str, Any] = {
     "create_link": {"id": "new", "app": "NAME", "campaign": "NAME"},
     "change_link": {"title": "Changed"},
     "create_token": {"title": "new"},
+    "create_tariff": {"campaign": "NAME", "model": "cpi", "price": "1.5", "currency": "EUR", "starts_on": "2026-11-01"},
+    "change_tariff": {"ends_on": "2026-12-01"},
+    "create_correction": {
+        "campaign": "NAME",
+        "app": "NAME",
+        "amount": "10",
+        "currency": "EUR",
+        "starts_on": "2026-11-01",
+        "ends_on": "2026-11-02",
+        "zone": "UTC",
+    },
+    "set_rate": {"day": "2026-11-01", "currency": "USD", "rate": "1.1"},
+    "create_postback_template": {
+        "app": "NAME",
+        "partner": "NAME",
+        "event": "install",
+        "url": "https://a.example/{click_id}",
+    },
+    "change_postback_template": {"mode": "all"},
+    "try_postback_template": {"send": False},
     "rotate_token": {},
 }
 """A body that is right, of every route that has one; NAME: whose it is."""

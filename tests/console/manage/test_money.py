@@ -186,5 +186,5 @@ def test_from_the_shell(console: Console) -> None:
     console.sql("INSERT INTO campaigns (id, title) VALUES ('spring', '')")
     facts = console.facts("campaign", "show", "spring", "--since", "2026-06-01", "--currency", "EUR")["money"]
     assert (facts["clicks"], facts["cost"], facts["converted"]["cost"]) == (0, {}, "0.00")
-    assert "cost_by_tariffs" in console.run("campaign", "show", "spring").stdout
+    assert "cost by tariffs" in console.run("campaign", "show", "spring").stdout
     assert "winter" in console.refusal("campaign", "show", "winter", code=1)
