@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from console.profiles import Call, Golden, Postback, Profile, macros_in, without_macros
 from console.urls import checked_url
+from schemas.macros import expand_json, expand_url
 from schemas.query import storable
 
 PLATFORMS = ("android", "ios")
@@ -19,7 +20,6 @@ S2S_NEEDED = ("device_ip", "device_ua", "click_timestamp")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
-_OURS = re.compile(r"\{([A-Za-z0-9_.-]{1,64})\}")
 _ACCOUNT = re.compile(r"\{account:([a-z0-9_]{1,64})\}")
 _VALUE_CHARS_MAX = 200
 
@@ -70,16 +70,6 @@ def parameter_faults(parameters: Mapping[str, str]) -> Iterator[Fault]:
         for needed in S2S_NEEDED:
             if not parameters.get(needed):
                 yield Fault(f"parameters.{needed}", "A server that calls must say this; without it the call is pixel.")
-
-
-def expand_url(template: str, values: Mapping[str, str]) -> str:
-    """The address with each `{name}` replaced by its value, percent-encoded; by nothing when there is none."""
-    return _OURS.sub(lambda found: in_url(values.get(found[1], "")), template)
-
-
-def expand_json(template: str, values: Mapping[str, str]) -> str:
-    """The JSON text with each `{name}` of its strings replaced by its value, escaped; likewise."""
-    return _OURS.sub(lambda found: in_json(values.get(found[1], "")), template)
 
 
 def with_account(text: str, account: Mapping[str, str], encode: Callable[[str], str]) -> str:

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from console.manage.profiles import default_templates
-from console.profile_rules import Fault, expand_json, expand_url, faults
+from console.profile_rules import Fault, faults
 from console.profiles import Postback, Profile, Style, macros_in, parse_profile, shipped
 from schemas.errors import TouchlineError
 from schemas.identifiers import is_no_id
+from schemas.macros import expand_json, expand_url
 
 NAMES = ["adcolony", "applovin", "generic", "google_ads", "ironsource", "meta", "mintegral", "tiktok", "unity_ads"]
 NAMES += ["vk_ads", "yandex_direct"]

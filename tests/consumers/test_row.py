@@ -3,7 +3,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumers.touches.country import Countries
@@ -119,6 +119,7 @@ TEXT = st.text().map(storable)
 
 
 @example(query="\\u0000", ua="", ip="", headers={}, mode="redirect")  # the text, not the character
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     query=TEXT | st.binary().map(lambda raw: storable(raw.decode("utf-8", "surrogateescape"))),
     ua=TEXT,
