@@ -57,8 +57,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point of `touchline`."""
-    if sys.argv[1:3] == ["campaign", "reprice"]:  # of campaigns only this one is the consumers' work
-        del sys.argv[1]
     if len(sys.argv) > 1 and sys.argv[1] in ELSEWHERE:
         runpy.run_module(ELSEWHERE[sys.argv[1]][0], run_name="__main__", alter_sys=False)
         return

@@ -90,7 +90,7 @@ def accept(request: Request, links: Links) -> Outcome:
     mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
     doubt = None
-    if guard is not None and (mode == "s2s" or _states(mode, values)):  # whoever states facts, but not people
+    if guard is not None and (mode == "s2s" or _states(request, mode, values)):  # whoever states facts, but not people
         doubt = protection.doubt(guard, came.peer, kind, came.link, came.query, came.now_us)
     if doubt is not None and mode == "s2s":
         return refused(request, link, kind, record_id, doubt, status=403)
@@ -198,7 +198,7 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str], doubt: Refus
         facts = Facts(_device_ip(decode(ip)), "", caller.os, _touch_time(decode(touched), now_us), flags)
     else:
         facts = Facts(request.peer or None, caller.ua, caller.os, now_us, flags)
-        if _states(mode, values):
+        if _states(request, mode, values):
             if doubt is not None:
                 flags.append(doubt.code)
             else:
@@ -208,10 +208,12 @@ def _facts(request: Request, mode: Mode, values: Mapping[str, str], doubt: Refus
     return facts
 
 
-def _states(mode: Mode, values: Mapping[str, str]) -> bool:
+def _states(request: Request, mode: Mode, values: Mapping[str, str]) -> bool:
     """Whether somebody speaks of a device that is not the caller: `noredirect=0`, or a server that asks for the pixel,
     as networks without a macro for the time do."""
-    return "noredirect" in values if mode == "redirect" else mode == "page" and "device_ip" in values
+    if mode == "redirect":
+        return "noredirect" in values
+    return mode == "page" and "device_ip" in values and not request.caller.browses
 
 
 def _take_stated_facts(facts: Facts, values: Mapping[str, str], now_us: int) -> None:

@@ -30,6 +30,7 @@ KEPT_HEADERS = (
 
 HEADER_CHARS_MAX = 2048
 UA_CHARS_MAX = 4096
+_OF_BROWSERS = ("sec-fetch-mode", "sec-fetch-dest", "accept-language")
 _IN_A_FRAME = frozenset({"iframe", "frame", "embed", "object", "image", "script", "empty"})
 
 
@@ -57,6 +58,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """A person's browser asks for a page: somebody waits for a landing."""
     kept: dict[str, str]
     """The headers that a hit keeps."""
+    browses: bool = False
+    """A browser asks, for whatever reason: it says what the answer is for, or its person's language."""
     intents: bool = False
     """Its browser opens apps by Android's intents."""
 
@@ -71,6 +74,7 @@ def caller(headers: Headers | Mapping[str, str]) -> Caller:
         os=device_os(ua),
         navigates=navigates,
         kept={name: storable(headers[name][:HEADER_CHARS_MAX]) for name in KEPT_HEADERS if name in headers},
+        browses=any(name in headers for name in _OF_BROWSERS),
         # an app that shows the page within itself says so
         intents=navigates and opens_intents(ua) and "x-requested-with" not in headers,
     )

@@ -1,4 +1,4 @@
-"""`touchline campaign reprice`: what today's tariffs change about the past."""
+"""`touchline reprice`: what today's tariffs change about the past."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -12,7 +12,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "management.md").read_text()
 
 
 def test_every_resource_is_in_its_table() -> None:
-    named = set(re.findall(r"`/([a-z]+)(?:`|/\{)", PAGE))
+    named = set(re.findall(r"`/([a-z-]+)(?:`|/\{)", PAGE))
     assert named == {route.path.split("/")[1] for route in ROUTES}
 
 

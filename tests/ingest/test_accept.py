@@ -219,6 +219,15 @@ def test_an_impression_in_a_page_is_of_the_peer() -> None:
     )  # fmt: skip
 
 
+def test_a_server_that_asks_for_the_picture_speaks_of_a_device() -> None:
+    query = "device_ip=203.0.113.7&device_ua=Go&click_id=1"
+    hit = hit_of(ask(query, form="click_gif", ua="Go-http-client/2.0"))
+    assert (hit.kind, hit.mode, hit.ip, hit.ua, hit.touched_us) == ("click", "page", "203.0.113.7", "Go", NOW_US)
+    assert hit_of(ask("device_ip=nonsense", form="click_gif", ua="Go-http-client/2.0")).flags == ["bad_device_ip"]
+    seen = hit_of(ask(query, form="click_gif", ua=DESKTOP, headers={"accept-language": "de"}))
+    assert (seen.ip, seen.ua) == ("198.51.100.9", DESKTOP)
+
+
 def test_an_impression_in_a_page_without_a_picture_is_empty() -> None:
     outcome = ask(form="impression", headers=IMAGE)
     assert (outcome.status, outcome.patience, outcome.gif) == (204, "person", False)

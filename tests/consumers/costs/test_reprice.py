@@ -161,7 +161,7 @@ def test_from_the_shell(database_url: str) -> None:
 
     asyncio.run(prepare())
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOUCHLINE_")}
-    command = [sys.executable, TOUCHLINE, "campaign", "reprice", "spring", "--since", str((NOW - timedelta(9)).date())]
+    command = [sys.executable, TOUCHLINE, "reprice", "spring", "--since", str((NOW - timedelta(9)).date())]
 
     def run(*arguments: str) -> str:
         return subprocess.run(
