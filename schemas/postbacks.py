@@ -10,7 +10,6 @@ CONCURRENCY = 20
 CONCURRENCY_MAX = 200
 RATE_MAX = 10_000
 HOLD_S_MAX = 7 * 86_400
-KEEP_DAYS = 90
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

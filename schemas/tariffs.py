@@ -5,8 +5,6 @@ from typing import Literal
 Model = Literal["cpi", "cpa", "cpc", "cpm", "share", "other"]
 """Per install, per action, per click, per thousand impressions, a share of revenue, and what costs nothing here."""
 
-TOUCH_MODELS: frozenset[Model] = frozenset({"cpc", "cpm"})
-
 INSTALL = "install"
 REINSTALL = "re-install"
 REENGAGEMENT = "re-engagement"
