@@ -16,6 +16,8 @@ from console.postbacks import postbacks
 from console.profile_commands import profiles
 from console.rates import rates
 from console.sheet import sheet
+from console.skan import showing as showing  # registers `skan show`
+from console.skan.commands import skan
 from console.status.command import status
 from console.tail import tail
 from console.tariffs import tariffs
@@ -46,6 +48,7 @@ app.add_typer(corrections, name="correction")
 app.add_typer(rates, name="rate")
 app.add_typer(postback_templates, name="postback-template")
 app.add_typer(postbacks, name="postback")
+app.add_typer(skan, name="skan")
 for command in (explain, tail, status, verify, forget):
     app.command(cls=Command)(command)
 

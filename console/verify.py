@@ -24,6 +24,7 @@ from schemas.topics import READS, TOPICS, Topic
 
 KAFKA_TIMEOUT_S = 15.0
 SHOWN_MAX = 50
+GROUPS = ("links", "apps", "frameworks")
 
 
 def verify(
@@ -53,13 +54,14 @@ async def _gather(settings: Settings, hours: int | None) -> dict[str, Any]:
             lag = await _kafka_lag(connection, settings, ends)
             missing, unread = await sort_out(connection, journals, kafka=bool(settings.kafka), kafka_lag=lag)
             since = await _since(connection, hours)
-            links, apps, nameless = await _accounts(connection, since)
+            by, nameless = await _accounts(connection, since)
             uncredited = await connection.fetchval(load("verify")["uncredited"], floor_id(since * US_PER_HOUR))
             holes = [dict(row) for row in await connection.fetch(load("verify")["holes"])]
     finally:
         await connection.close()
     counts = [read_counts(path) for path in settings.data.glob("journals/*/counters")]
-    differing = [one for one in (*links, *apps) if one.difference]
+    links = by["links"]
+    differing = [one for group in by.values() for one in group if one.difference]
     return {
         "balanced": not (differing or missing or holes),
         "received": sum(one.received for one in links),
@@ -71,8 +73,7 @@ async def _gather(settings: Settings, hours: int | None) -> dict[str, Any]:
         "kafka_lag": sum(lag.values()),
         "unrecorded": sum(one.unrecorded for one in counts),
         "refused": sum(one.refused for one in counts),
-        "links": [_account("link", one) for one in links],
-        "apps": [_account("app", one) for one in apps],
+        **{group: [_account(group[:-1], one) for one in found] for group, found in by.items()},
         "missing_batches": [_stretch(one) for one in missing],
         "unread": [_stretch(one) for one in unread],
         "holes": holes,
@@ -90,16 +91,14 @@ async def _since(connection: asyncpg.Connection, hours: int | None) -> int:
     return since
 
 
-async def _accounts(connection: asyncpg.Connection, since: int) -> tuple[list[Account], list[Account], int]:
+async def _accounts(connection: asyncpg.Connection, since: int) -> tuple[dict[str, list[Account]], int]:
     bounds = (floor_id(since * US_PER_HOUR), since)
     rejected = await connection.fetch(load("verify")["rejected"], since)
-    both: list[list[Account]] = []
-    for name, of_apps in (("links", False), ("apps", True)):
-        rows = await connection.fetch(load("verify")[name], *bounds)
-        fell = [tuple(row)[1:] for row in rejected if row["of_apps"] == of_apps]
-        both.append(accounts([tuple(row) for row in rows], fell))
-    nameless = sum(row["records"] for row in rejected if row["subject"] is None)
-    return both[0], both[1], nameless
+    by: dict[str, list[Account]] = {}
+    for group in GROUPS:
+        rows = await connection.fetch(load("verify")[group], *bounds)
+        by[group] = accounts([tuple(row) for row in rows], [tuple(row)[1:] for row in rejected if row["of"] == group])
+    return by, sum(row["records"] for row in rejected if row["subject"] is None)
 
 
 async def _kafka_ends(settings: Settings) -> dict[tuple[Topic, int], int]:
@@ -171,7 +170,7 @@ def _print(facts: dict[str, Any]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     totals = ("received", "stored", "rejected", "unread_batches", "unrecorded", "refused", "events_without_install")
     console.print(", ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in totals))
-    differing = [one for one in (*facts["links"], *facts["apps"]) if one["difference"]]
+    differing = [one for group in GROUPS for one in facts[group] if one["difference"]]
     if differing:
         _print_differences(console, differing)
     for one in facts["missing_batches"]:
@@ -188,7 +187,8 @@ def _print(facts: dict[str, Any]) -> None:
 
 def _print_differences(console: Console, differing: Sequence[dict[str, Any]]) -> None:
     for one in differing[:SHOWN_MAX]:
-        subject = f"link {one['link']}" if "link" in one else f"app {one['app']}"
+        name = next(iter(one))
+        subject = f"{name} {one[name]}"
         rejected = ", ".join(f"{reason} {count}" for reason, count in one["rejected"].items()) or "0"
         console.print(
             f"[red]difference[/red] {one['difference']}: {subject}, hour {one['hour']}:"

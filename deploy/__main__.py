@@ -32,6 +32,7 @@ ELSEWHERE = {
     "rate": ("console", "Set, load and list daily rates of currencies."),
     "postback-template": ("console", "What partners, or you, are told of installs and events."),
     "postback": ("console", "What partners were told and answered; send it once more."),
+    "skan": ("console", "SKAdNetwork and AdAttributionKit: sign ads, see and count Apple's postbacks."),
     "explain": ("console", "Why an install was attributed as it was."),
     "replay": ("consumers", "Decide installs again by today's rules, or by others, and show what would change."),
     "reprice": ("consumers", "Price a campaign's past by its tariffs of today, and show what would change."),

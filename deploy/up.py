@@ -28,7 +28,7 @@ from schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ROLES = ("console", "consume touches", "consume attribution", "consume rejects", "consume postbacks")
+ROLES = ("console", "consume touches", "consume attribution", "consume skan", "consume rejects", "consume postbacks")
 READY_PATIENCE_S = 60.0
 WATCH_S = 1.0
 KAFKA_PATIENCE_MS = 10_000

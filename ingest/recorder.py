@@ -19,7 +19,7 @@ PERSON_PATIENCE_S = 0.25
 
 
 class Recorder:
-    """The three journals of one worker, with their shippers when Kafka is the log."""
+    """The journals of one worker, one a topic, with their shippers when Kafka is the log."""
 
     def __init__(self, settings: Settings, worker: int, meters: Meters) -> None:
         self._settings = settings

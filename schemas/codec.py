@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import DeadLetter
-from schemas.events import Conversion, Event, Hit, Install, Reject, Tally, Visit
+from schemas.events import ApplePostback, Conversion, Event, Hit, Install, Reject, Tally, Visit
 
 TALLY_PREFIX = b'{"kind":"tally"'
 """A tally is recognised by its first bytes, so that hits need no second decoding."""
@@ -16,10 +16,11 @@ _encoder = msgspec.json.Encoder()
 _hit = msgspec.json.Decoder(Hit)
 _reject = msgspec.json.Decoder(Reject)
 _conversion: msgspec.json.Decoder[Conversion] = msgspec.json.Decoder(Install | Event | Visit)
+_apple = msgspec.json.Decoder(ApplePostback)
 _tally = msgspec.json.Decoder(Tally)
 
 
-def encode(record: Hit | Reject | Conversion | Tally) -> bytes:
+def encode(record: Hit | Reject | Conversion | ApplePostback | Tally) -> bytes:
     """One line of JSON without its line end. Raises UnicodeEncodeError for lone surrogates."""
     return _encoder.encode(record)
 
@@ -47,6 +48,11 @@ def decode_reject(line: bytes) -> Reject:
 def decode_conversion(line: bytes) -> Conversion:
     """Raises DeadLetter `undecodable` with the decoder's words."""
     return _checked(_conversion, line)
+
+
+def decode_apple(line: bytes) -> ApplePostback:
+    """Raises DeadLetter `undecodable` with the decoder's words."""
+    return _checked(_apple, line)
 
 
 def _checked(decoder: "msgspec.json.Decoder[T]", line: bytes) -> T:

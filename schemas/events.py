@@ -120,6 +120,23 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", 
     flags: list[str] = []
 
 
+Framework = Literal["skadnetwork", "adattributionkit"]
+
+
+class ApplePostback(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What came to one of the addresses that Apple's devices report installs to, before anybody has read it.
+
+    Without the device's address and agent: the frameworks exist so that nobody learns whose install it was.
+    """
+
+    v: Literal[1]
+    id: str
+    framework: Framework
+    """By the address it came to."""
+    body: bytes
+    """Byte for byte; base64 in JSON."""
+
+
 SANDBOX = "sandbox"
 """Flag of installs and events that their sender calls tests."""
 
@@ -163,7 +180,7 @@ class Tally(msgspec.Struct, kw_only=True):
     number: int
     """Counts the batches of a journal, over all its boots, without a hole."""
     counts: list[tuple[str, int, int]]
-    """(link or app, hour of receipt in hours since 1970, records)."""
+    """(link, app or Apple's framework, hour of receipt in hours since 1970, records)."""
 
 
 Conversion = Install | Event | Visit

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.events import Event, Hit, Install, Reject, Tally, Visit
+from schemas.events import ApplePostback, Event, Hit, Install, Reject, Tally, Visit
 
 FOLDER = Path(__file__).parent / "json"
 RECORDS: dict[str, type[msgspec.Struct]] = {
@@ -16,6 +16,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "install": Install,
     "event": Event,
     "visit": Visit,
+    "apple_postback": ApplePostback,
     "tally": Tally,
 }
 """File name → the record it describes."""

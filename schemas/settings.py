@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.addresses import Network, parse_address
 from schemas.errors import ConfigError
@@ -18,8 +18,28 @@ WORKERS_MAX = 32
 HOST = re.compile(r"(?!.*[.-]{2})[a-z0-9_][a-z0-9._-]{0,252}")
 
 
-def _setting(default: str, parse: Callable[[str], Any], help: str) -> Any:
-    return dataclasses.field(metadata={"default": default, "parse": parse, "help": help})
+class SkanKey(NamedTuple):
+    """A public key beside Apple's."""
+
+    kid: str | None
+    """Of AdAttributionKit; None: of SKAdNetwork, where versions and curves belong together."""
+    key: str
+    """Base64 of its SubjectPublicKeyInfo (DER)."""
+
+
+class SkanSigner(NamedTuple):
+    """An ad network of the operator's, and the private key that signs its ads."""
+
+    network: str
+    key: str
+    """Path of a PEM file, or the base64 of the key itself (PKCS #8, DER)."""
+
+    def __repr__(self) -> str:
+        return f"SkanSigner({self.network!r}, …)"
+
+
+def _setting(default: str, parse: Callable[[str], Any], help: str, *, secret: bool = False) -> Any:
+    return dataclasses.field(metadata={"default": default, "parse": parse, "help": help, "secret": secret})
 
 
 def _port(text: str) -> int:
@@ -100,6 +120,22 @@ def _postback_target(text: str) -> Network | str:
     return target
 
 
+def _skan_keys(text: str) -> tuple[SkanKey, ...]:
+    return tuple(_skan_key(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _skan_key(text: str) -> SkanKey:
+    kid, _, key = text.partition("=")
+    return SkanKey(kid, key) if key.strip("=") else SkanKey(None, text)  # a key itself may end in =
+
+
+def _skan_signers(text: str) -> tuple[SkanSigner, ...]:
+    signers = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if any(not (network.strip() and key.strip()) for network, _, key in signers):
+        raise ValueError("NETWORK=KEY, commas between")
+    return tuple(SkanSigner(network.strip().lower(), key.strip()) for network, _, key in signers)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a process; `Settings.read(os.environ)` makes one."""
@@ -125,6 +161,19 @@ class Settings:
         "", _postback_targets, "Private addresses, CIDRs or host names that postbacks may reach, commas between."
     )
     postback_days: int = _setting("90", _count, "Days for which postbacks and their attempts are kept.")
+    skan_networks: tuple[SkanSigner, ...] = _setting(
+        "",
+        _skan_signers,
+        "Ad networks whose ads are signed: `NETWORK=KEY`, a PEM file or base64 (PKCS #8).",
+        secret=True,
+    )
+    skan_list: str = _setting("", str, "A file of ad networks' ids in IAB Tech Lab's form (JSON), for bids.")
+    skan_ids: str = _setting("", str, "A file in the same form, served as /skadnetworkids.json; empty: our networks.")
+    skan_keys: tuple[SkanKey, ...] = _setting(
+        "",
+        _skan_keys,
+        "Public keys beside Apple's, for tests only: base64 (DER), `kid=` before it for AdAttributionKit.",
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -136,7 +185,8 @@ class Settings:
             try:
                 values[field.name] = field.metadata["parse"](text)
             except ValueError as error:
-                raise ConfigError(f"{key}={text!r} is not usable: {error}") from None
+                said = "…" if field.metadata["secret"] else repr(text)
+                raise ConfigError(f"{key}={said} is not usable: {error}") from None
         return cls(**values)
 
     def acknowledges_kafka(self) -> bool:

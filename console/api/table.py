@@ -10,6 +10,7 @@ from console.api.rows.links import LINKS
 from console.api.rows.money import CORRECTIONS, MONEY, RATES, TARIFFS
 from console.api.rows.partners import PARTNERS
 from console.api.rows.postbacks import POSTBACKS, TEMPLATES
+from console.api.rows.skan_postbacks import SKAN_POSTBACKS
 from console.api.rows.tokens import TOKENS
 
 ROUTES: tuple[Route, ...] = (
@@ -23,5 +24,6 @@ ROUTES: tuple[Route, ...] = (
     *MONEY,
     *TEMPLATES,
     *POSTBACKS,
+    *SKAN_POSTBACKS,
     *TOKENS,
 )

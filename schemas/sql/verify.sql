@@ -60,9 +60,22 @@ WITH stored AS (
 SELECT subject, hour, coalesce(said.records, 0)::bigint AS received, coalesce(stored.records, 0) AS stored
 FROM said FULL JOIN stored USING (subject, hour) ORDER BY hour, subject;
 
+-- name: frameworks
+-- Per framework of Apple's and hour of receipt: postbacks received and stored.
+WITH stored AS (
+    SELECT framework AS subject, (('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 3600000)::int
+        AS hour, count(*) AS records
+    FROM skan_postbacks WHERE id >= $1 GROUP BY 1, 2
+), said AS (
+    SELECT subject, hour, sum(records) AS records FROM received
+    WHERE topic = 'skan' AND hour >= $2 GROUP BY 1, 2
+)
+SELECT subject, hour, coalesce(said.records, 0)::bigint AS received, coalesce(stored.records, 0) AS stored
+FROM said FULL JOIN stored USING (subject, hour) ORDER BY hour, subject;
+
 -- name: rejected
--- Rejects by subject, hour and reason; conversions' apart.
-SELECT consumer = 'attribution' AS of_apps, subject, hour, reason, count(*) AS records
+-- Rejects by subject, hour and reason; those of conversions and of Apple's postbacks apart.
+SELECT CASE consumer WHEN 'attribution' THEN 'apps' WHEN 'skan' THEN 'frameworks' ELSE 'links' END AS of, subject, hour, reason, count(*) AS records
 FROM rejects WHERE hour >= $1 OR hour IS NULL GROUP BY 1, 2, 3, 4;
 
 -- name: first_hour

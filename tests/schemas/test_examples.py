@@ -6,10 +6,10 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from schemas import publish
-from schemas.codec import decode_conversion, decode_hit, decode_reject, decode_tally, encode
-from schemas.events import Conversion, Hit, Reject, Tally
+from schemas.codec import decode_apple, decode_conversion, decode_hit, decode_reject, decode_tally, encode
+from schemas.events import ApplePostback, Conversion, Hit, Reject, Tally
 
-Decode = Callable[[bytes], Hit | Reject | Conversion | Tally]
+Decode = Callable[[bytes], Hit | Reject | Conversion | ApplePostback | Tally]
 
 EXAMPLES = Path(publish.__file__).parent / "examples"
 # example → (schema, decoder)
@@ -21,6 +21,7 @@ RECORDS: dict[str, tuple[str, Decode]] = {
     "install": ("install", decode_conversion),
     "event": ("event", decode_conversion),
     "visit": ("visit", decode_conversion),
+    "apple_postback": ("apple_postback", decode_apple),
     "tally": ("tally", decode_tally),
 }
 

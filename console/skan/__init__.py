@@ -1,0 +1,1 @@
+"""`touchline skan …`: SKAdNetwork and AdAttributionKit from the shell."""
