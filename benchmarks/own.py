@@ -35,7 +35,7 @@ from schemas.topics import TOPICS
 MACRO_LINK = "bench-macros"
 MIX_LINKS = 161
 """As many as the click log of the mix has apps."""
-READERS = ("touches", "attribution", "rejects")
+READERS = ("touches", "attribution", "skan", "rejects")
 CONSOLE = 100
 """Its port, from the edge's on: behind those of health and metrics."""
 

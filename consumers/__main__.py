@@ -1,4 +1,4 @@
-"""`touchline consume touches|attribution|rejects|postbacks`, `touchline replay` and `touchline reprice`."""
+"""`touchline consume touches|attribution|skan|rejects|postbacks`, `touchline replay` and `touchline reprice`."""
 
 import asyncio
 
@@ -37,6 +37,12 @@ def touches() -> None:
 def attribution() -> None:
     """Installs and events become rows, and installs are decided."""
     _start("attribution")
+
+
+@consume.command()
+def skan() -> None:
+    """Postbacks of Apple's devices are verified, and counted once."""
+    _start("skan")
 
 
 @consume.command()

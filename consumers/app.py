@@ -12,6 +12,8 @@ from consumers.attribution.handler import ConversionsHandler
 from consumers.positions import PostgresPositions
 from consumers.rejects.handler import RejectsHandler
 from consumers.runner import Handler, Runner
+from consumers.skan.handler import SkanHandler
+from consumers.skan.housekeeping import tidy
 from consumers.sources import Source
 from consumers.sources.journals import JournalSource
 from consumers.sources.kafka import KafkaSource
@@ -28,6 +30,7 @@ from schemas.errors import ConfigError
 from schemas.ports import PORTS
 from schemas.rules import AGAIN_WITHIN_US
 from schemas.settings import Settings
+from schemas.skan.keys import AppleKeys
 from schemas.sql import load
 from schemas.topics import HITS, READS, Consumer, Topic
 
@@ -76,6 +79,9 @@ async def run_consumer(consumer: Consumer, settings: Settings, stop: asyncio.Eve
         hits = make_source(settings, HITS, "touches", positions)
         others.append(Decider(pool, hits.ends, meters).run)
         sources.append(hits)
+    elif consumer == "skan":
+        handler = SkanHandler(AppleKeys(settings.skan_keys), meters)
+        others.append(lambda stop: tidy(pool, stop))
     else:
         handler = RejectsHandler()
     runner = Runner(consumer, source, handler, pool, positions, meters)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ELSEWHERE = {
     "edge": ("ingest", "Take clicks, impressions, installs and events over HTTP."),
-    "consume": ("consumers", "Read the log into Postgres: touches, attribution, rejects; send postbacks."),
+    "consume": ("consumers", "Read the log into Postgres: touches, attribution, skan, rejects; send postbacks."),
     "partner-profile": ("console", "Ad networks: the macros of their addresses, their postbacks."),
     "console": ("console", "Serve the management API."),
     "app": ("console", "Create, change, list and show apps."),

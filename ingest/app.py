@@ -22,6 +22,7 @@ from ingest.links import Links
 from ingest.links_feed import LinksFeed
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
+from ingest.skan import SkanHandler
 from ingest.well_known import WellKnown
 from process.health import served
 from process.life import sleep_unless
@@ -37,7 +38,7 @@ DRAIN_S = 5.0
 OPENAPI = Path(__file__).with_name("openapi.json")
 
 
-def make_app(hits: HitHandler, sdk: SdkHandler, well_known: WellKnown) -> web.Application:
+def make_app(hits: HitHandler, sdk: SdkHandler, skan: SkanHandler, well_known: WellKnown) -> web.Application:
     """Paths → handlers."""
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_plain_errors])
     for path in ("/serve/{link}", "/c/{link}", "/i/{link}"):
@@ -52,6 +53,9 @@ def make_app(hits: HitHandler, sdk: SdkHandler, well_known: WellKnown) -> web.Ap
         app.router.add_options(path, sdk.website.preflight)
     app.router.add_get("/touchline.js", sdk.website.script)
     app.router.add_get("/v1/installs/{install_id}", sdk.attribution)
+    for slash in ("", "/"):  # Apple's own examples have it at the end
+        app.router.add_post(f"/.well-known/skadnetwork/report-attribution{slash}", skan.skadnetwork)
+        app.router.add_post(f"/.well-known/appattribution/report-attribution{slash}", skan.adattributionkit)
     app.router.add_get("/openapi.json", _openapi)
     for folder in ("", "/.well-known"):
         app.router.add_get(f"{folder}/apple-app-site-association", well_known.apple)
@@ -134,7 +138,8 @@ async def run_edge(settings: Settings, stop: asyncio.Event, worker: int = 0, lis
     recorder = Recorder(settings, worker, meters)
     recorder.open()
     hits = Hits(links, recorder, TrustedProxies(settings.trusted_proxies), meters)
-    app = make_app(HitHandler(hits), SdkHandler(links, recorder, pool, hits, meters), WellKnown(links))
+    sdk, skan = SdkHandler(links, recorder, pool, hits, meters), SkanHandler(recorder, hits, meters)
+    app = make_app(HitHandler(hits), sdk, skan, WellKnown(links))
     app.on_response_prepare.append(listen.last_answers(stop))
     lanes, runner = await open_lanes(app, hits)
     work = (feed.run(stop), lanes.sweep(stop), _measure(recorder, links, meters, stop))

@@ -21,6 +21,10 @@ class Metric:
 HITS = Metric("touchline_hits", "counter", "Touches taken, by kind and mode.", ("kind", "mode"))
 ANSWERS = Metric("touchline_answers", "counter", "Answers of the edge, by status and reason.", ("status", "reason"))
 CONVERSIONS = Metric("touchline_conversions", "counter", "Installs, events and visits taken.", ("kind",))
+SKAN_RECEIVED = Metric("touchline_skan_received", "counter", "Bodies that came to Apple's addresses.", ("framework",))
+SKAN_VERDICTS = Metric(
+    "touchline_skan_postbacks", "counter", "Apple's postbacks by what was found of them.", ("framework", "verdict")
+)
 UNRECORDED = Metric("touchline_unrecorded", "gauge", "Redirects answered without a durable hit.")
 REFUSED = Metric("touchline_refused", "gauge", "503 answers: the record could not be made durable.")
 DURABLE_SECONDS = Metric(

@@ -17,7 +17,7 @@ from tests.console.conftest import Console, now_us
 from tests.support.mock_kafka import MockKafka
 from tests.support.product import free_ports
 
-ROLES = {"edge 0": 0} | {role: PORTS[role] for role in ("touches", "attribution", "rejects", "postbacks")}
+ROLES = {"edge 0": 0} | {role: PORTS[role] for role in ("touches", "attribution", "rejects", "postbacks", "skan")}
 METRICS = """# HELP touchline_country_database x
 # TYPE touchline_country_database gauge
 touchline_country_database{source="Test \\"db\\"",date="2026-10-27"} 1.0
@@ -109,6 +109,7 @@ def test_a_process_that_is_not_ready_or_away_is_said(console: Console, processes
         "attribution": (True, "ok"),
         "rejects": (False, "nothing answers"),
         "postbacks": (True, "ok"),
+        "skan": (True, "ok"),
     }
     assert facts["ready"] is False
 
@@ -168,7 +169,7 @@ def test_counts_waiting_installs_and_holes_are_told(console: Console) -> None:
 
 
 def test_kafkas_ends_give_the_lag(console: Console, mock_kafka: MockKafka) -> None:
-    for topic in ("x.hits", "x.conversions", "x.rejects"):
+    for topic in ("x.hits", "x.conversions", "x.skan", "x.rejects"):
         mock_kafka.create_topic(topic, 2)
     producer = Producer({"bootstrap.servers": mock_kafka.bootstrap})
     for _ in range(5):
@@ -180,7 +181,7 @@ def test_kafkas_ends_give_the_lag(console: Console, mock_kafka: MockKafka) -> No
     facts = console.facts("status", code=1, **kafka)
     assert facts["log"] == {"kind": "kafka", "address": mock_kafka.bootstrap, "why": None}
     lags = {(one["consumer"], one["partition"]): one["lag_records"] for one in facts["consumers"]}
-    assert lags == {(consumer, n): 0 for consumer in ("touches", "attribution", "rejects") for n in (0, 1)} | {
+    assert lags == {(consumer, n): 0 for consumer in ("touches", "attribution", "skan", "rejects") for n in (0, 1)} | {
         ("touches", 1): 3
     }
     assert "3 records" in console.run("status", code=1, **kafka).stdout

@@ -84,14 +84,14 @@ async def test_only_missing_topics_are_created(kafka: str, topic_prefix: str) ->
     await ensure_topics(kafka, topic_prefix, names=("hits",), partitions=1)
     reports = await ensure_topics(kafka, topic_prefix, names=TOPICS, partitions=1)
 
-    assert [report.created for report in reports] == [False, True, True]
+    assert {report.topic for report in reports if report.created} == {topic_prefix + name for name in TOPICS[1:]}
 
 
 @pytest.mark.kafka
 async def test_a_check_creates_nothing(kafka: str, topic_prefix: str) -> None:
     for _ in range(2):
         reports = await check_topics(kafka, topic_prefix, names=TOPICS)
-        assert [report.partitions for report in reports] == [0, 0, 0]
+        assert [report.partitions for report in reports] == [0] * len(TOPICS)
         assert all("missing" in report.weaknesses[0] for report in reports)
 
 
@@ -128,7 +128,9 @@ async def test_three_brokers_get_strong_topics(kafka_cluster: Callable[[], Kafka
     cluster = kafka_cluster()
     reports = await ensure_topics(cluster.bootstrap, topic_prefix, names=TOPICS, partitions=6)
 
-    assert [(report.replication, report.insync_min, report.weaknesses) for report in reports] == [(3, 2, ())] * 3
+    assert [(report.replication, report.insync_min, report.weaknesses) for report in reports] == [(3, 2, ())] * len(
+        TOPICS
+    )
 
 
 @pytest.mark.kafka

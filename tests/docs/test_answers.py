@@ -21,6 +21,7 @@ import pytest
 from deploy.demo import KEY, LINK
 from ingest.accept import S2S_PARAMETERS
 from ingest.bodies import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
+from ingest.skan import POSTBACK_BYTES_MAX
 from schemas.protection import signed
 from tests.docs.document import DOCUMENT, operations, reasons, resolved, undocumented, validator
 from tests.support.product import TOUCHLINE, Product, eventually, free_ports
@@ -102,6 +103,17 @@ def touches(path: str) -> list[Case]:
     ]
 
 
+def apples(path: str) -> list[Case]:
+    """Where Apple's devices report."""
+    example = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]["one"]["value"]
+    return [
+        Case(path, 200, body=encoded(example)),
+        Case(path, 400, "bad_body", body=b"not compressed", headers={"Content-Encoding": "gzip"}),
+        Case(path, 413, "body_too_large", body=b" " * (POSTBACK_BYTES_MAX + 1)),
+        Case(path, 503, "not_durable", body=encoded(example), distress=True),
+    ]
+
+
 def posts(path: str) -> list[Case]:
     headers = VISITED if path == "/v1/visits" else APP
     example = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
@@ -132,6 +144,7 @@ def posts(path: str) -> list[Case]:
     return cases
 
 
+REPORT = "/.well-known/skadnetwork/report-attribution"
 OWN = "/v1/installs/{install_id}"
 WELL_KNOWN = (
     "/.well-known/apple-app-site-association",
@@ -143,6 +156,7 @@ CASES = [
     *(Case(path, 200) for path in ("/c/{link}.gif", "/i/{link}.gif")),
     *(Case(path, 404, "unknown_link", link="nobody") for path in ("/c/{link}.gif", "/i/{link}.gif")),
     *chain.from_iterable(posts(path) for path in ("/v1/installs", "/v1/events", "/v1/visits")),
+    *chain.from_iterable(apples(path) for path in DOCUMENT["paths"] if path.endswith("/report-attribution")),
     Case(OWN, 200, headers=APP),
     Case(OWN, 202, headers=APP, install_id="openapi-not-sent"),
     Case(OWN, 401, "unknown_key"),
@@ -228,6 +242,7 @@ def edge_in_distress(edge: str, product: Product, tmp_path_factory: pytest.TempP
         # what is written before the first limit is met is durable: one ping fills the journal
         eventually(lambda: _status(url, f"/c/{LINK}?{PING}") == 503, what=(folder / "edge.log").read_text)
         eventually(lambda: _posted(url) == 503, what=(folder / "edge.log").read_text)
+        eventually(lambda: ask(url, "POST", REPORT, {}, b"{}").status == 503, what=(folder / "edge.log").read_text)
         yield url
     finally:
         process.send_signal(signal.SIGTERM)

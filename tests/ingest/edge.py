@@ -14,13 +14,14 @@ from ingest.lanes import Lanes
 from ingest.links import Links
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
+from ingest.skan import SkanHandler
 from ingest.well_known import WellKnown
 from process.metrics import Meters
 from schemas import journal
-from schemas.codec import decode_conversion, decode_hit, decode_reject, is_tally
-from schemas.events import Conversion, Hit, Reject
+from schemas.codec import decode_apple, decode_conversion, decode_hit, decode_reject, is_tally
+from schemas.events import ApplePostback, Conversion, Hit, Reject
 from schemas.settings import Settings
-from schemas.topics import CONVERSIONS, HITS, REJECTS, Topic
+from schemas.topics import CONVERSIONS, HITS, REJECTS, SKAN, Topic
 from tests.ingest.samples import some_links
 
 
@@ -56,6 +57,9 @@ class Edge:
     async def conversions(self) -> list[Conversion]:
         return [decode_conversion(line) for line in await self.lines(CONVERSIONS)]
 
+    async def apple_postbacks(self) -> list[ApplePostback]:
+        return [decode_apple(line) for line in await self.lines(SKAN)]
+
     async def lines(self, topic: Topic) -> list[bytes]:
         """Every durable record of a topic as it stands in the journal, tallies aside."""
         await asyncio.sleep(0.01)  # an open batch is flushed after 4 ms
@@ -84,6 +88,7 @@ async def running_edge(data: Path, *, fast: bool = True) -> AsyncIterator[Edge]:
     app = make_app(
         HitHandler(hits),
         SdkHandler(edge.links, edge.recorder, pool, hits, edge.meters),
+        SkanHandler(edge.recorder, hits, edge.meters),
         WellKnown(edge.links),
     )
     edge.lanes, runner = await open_lanes(app, hits)

@@ -496,7 +496,9 @@ async def test_a_broken_disk_is_a_503_for_machines_and_no_matter_for_people(
     assert response.headers["Retry-After"] == "1"
     response, _ = await post(client, "/v1/installs", INSTALL)
     assert (response.status, reason(response)) == (503, "not_durable")
-    assert edge.recorder.counters.refused == 2
+    response, _ = await post(client, "/.well-known/skadnetwork/report-attribution/", {})
+    assert (response.status, reason(response)) == (503, "not_durable")
+    assert edge.recorder.counters.refused == 3
     response, _ = await get(client, f"/serve/{LINK}", **PERSON)
     assert response.status == 302
     assert response.headers["Location"].startswith(PLAY_URL)
@@ -504,7 +506,7 @@ async def test_a_broken_disk_is_a_503_for_machines_and_no_matter_for_people(
     assert (response.status, body) == (200, GIF)
     assert edge.recorder.counters.unrecorded == 2
     assert edge.recorder.trouble() == "journal hits: [Errno 5] Input/output error"
-    assert edge.metric('touchline_answers_total{reason="not_durable",status="503"}') == 2
+    assert edge.metric('touchline_answers_total{reason="not_durable",status="503"}') == 3
 
     disk.broken = False
     response, _ = await get(client, ping(click_id="after"))

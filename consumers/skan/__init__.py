@@ -1,0 +1,1 @@
+"""Apple's postbacks: verified, judged, stored."""
