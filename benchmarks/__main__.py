@@ -1,4 +1,4 @@
-"""`touchline bench edge|latency|pipeline|backlog|catch-up|attribution|postbacks`: each writes JSON and an HTML page."""
+"""`touchline bench edge|latency|pipeline|…`: each writes JSON and an HTML page."""
 
 import importlib
 import resource
@@ -19,6 +19,7 @@ from benchmarks.attribution.plan import AttributionPlan, parse_grow
 from benchmarks.errors import BenchError, Missing
 from benchmarks.plan import RESULTS, Plan
 from benchmarks.postbacks import PostbacksPlan
+from benchmarks.skan import SkanPlan
 from deploy.postgres import PostgresError
 from deploy.topics import TopicsError
 from schemas.errors import TouchlineError
@@ -163,6 +164,17 @@ def postbacks(
 ) -> None:
     """How many postbacks one sender on one core delivers, and how late others' come beside a hanging partner."""
     _bench("postbacks", lambda: PostbacksPlan(postbacks, rate, duration, rounds, scratch, results))
+
+
+@bench.command()
+def skan(
+    postbacks: Annotated[int, typer.Option(min=1000, max=2_000_000, help="Different ones to send.")] = 60_000,
+    kafka: Kafka = None,
+    scratch: Scratch = None,
+    results: Results = RESULTS,
+) -> None:
+    """How many of Apple's postbacks one edge takes and one consumer verifies."""
+    _bench("skan", lambda: SkanPlan(postbacks, kafka, scratch, results))
 
 
 def _bench(name: str, make_plan: Callable[[], object], module: str | None = None) -> None:

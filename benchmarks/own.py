@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,9 +89,10 @@ def scratch(plan: Scratched) -> Iterator[Path]:
 
 
 @contextmanager
-def edge(plan: Plan, folder: Path, cores: Cores) -> Iterator[Deployment]:
-    """Postgres and one `touchline edge` on the server's cores; no consumers, which would eat the load's."""
-    environment, settings = _environment(plan, folder)
+def edge(plan: Plan, folder: Path, cores: Cores, **more: str) -> Iterator[Deployment]:
+    """Postgres and one `touchline edge` on the server's cores, with `more` settings; no consumers: they would eat the
+    load's cores."""
+    environment, settings = _environment(plan, folder, more)
     with ExitStack() as stack:
         postgres = Postgres(settings.own_postgres())
         postgres.start()
@@ -133,8 +134,8 @@ def postmaster(settings: Settings) -> int:
     return int(pid_file.read_text().split("\n", 1)[0])
 
 
-def hits_of(folder: Path) -> int:
-    """All that a journal of hits has counted."""
+def records_of(folder: Path) -> int:
+    """All that a journal has counted."""
     end = journal.read_end(folder)
     if end is None:
         return 0
@@ -161,7 +162,7 @@ def status_of(url: str, request: bytes) -> int:
         connection.close()
 
 
-def _environment(plan: Plan, folder: Path) -> tuple[dict[str, str], Settings]:
+def _environment(plan: Plan, folder: Path, more: Mapping[str, str] | None = None) -> tuple[dict[str, str], Settings]:
     port = free_ports([0, 1, *(1 + offset for offset in PORTS.values()), CONSOLE])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOUCHLINE_")}
     environment |= {
@@ -170,6 +171,7 @@ def _environment(plan: Plan, folder: Path) -> tuple[dict[str, str], Settings]:
         "TOUCHLINE_CONSOLE_PORT": str(port + CONSOLE),
         "TOUCHLINE_METRICS_PORT": str(port + 1),
         "TOUCHLINE_BIND": "127.0.0.1",
+        **(more or {}),
     }
     if plan.kafka:
         environment |= {"TOUCHLINE_KAFKA": plan.kafka, "TOUCHLINE_TOPIC_PREFIX": f"bench-{secrets.token_hex(4)}."}

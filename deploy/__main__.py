@@ -42,7 +42,7 @@ ELSEWHERE = {
     "forget": ("console", "Erase what belongs to a device, now and in what comes later."),
     "bench": (
         "benchmarks",
-        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution, postbacks; JSON and an HTML page.",
+        "Benchmarks: edge, latency, pipeline, backlog, catch-up, attribution, postbacks, skan; JSON and an HTML page.",
     ),
 }
 """Command → the folder whose `__main__` has it. They never import each other; this process becomes theirs."""

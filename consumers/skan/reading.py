@@ -11,7 +11,7 @@ import base64
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -77,16 +77,18 @@ def read(framework: Framework, body: bytes, keys: AppleKeys) -> Reading:
     of_skan = framework == "skadnetwork"
     version = _shown(content.get("version", "1.0")) if of_skan else None
     try:
-        said, left_out = (_skadnetwork if of_skan else _adattributionkit)(content, keys)
+        id, said, left_out = (_skadnetwork if of_skan else _adattributionkit)(content, keys)
     except NotVerified as why:
-        claimed = content if of_skan else claimed_payload(content)
-        return Reading(_shown(_id_of(claimed)), version, hash, str(why), None)
-    transaction = _id_of(content if of_skan else claimed_payload(content))
-    reason = " ".join((f"It verifies under {said.key}.", *left_out))
-    return Reading(cast(str, transaction).lower(), version, hash, reason, said)
+        claimed = content.get("transaction-id") if of_skan else claimed_payload(content).get("postback-identifier")
+        return Reading(_shown(claimed), version, hash, str(why), None)
+    return Reading(id.lower(), version, hash, " ".join((f"It verifies under {said.key}.", *left_out)), said)
 
 
-def _skadnetwork(body: Mapping[str, Any], keys: AppleKeys) -> tuple[Said, tuple[str, ...]]:
+_Found = tuple[str, Said, tuple[str, ...]]
+"""The id, and the sentences of what was left out."""
+
+
+def _skadnetwork(body: Mapping[str, Any], keys: AppleKeys) -> _Found:
     named = body.get("version", "1.0")  # 1.0 does not say it
     if named not in VERSIONS:
         raise NotVerified(f"version is none of {', '.join(VERSIONS)}.")
@@ -116,7 +118,7 @@ def _skadnetwork(body: Mapping[str, Any], keys: AppleKeys) -> tuple[Said, tuple[
         fine=values.fine,
         coarse=values.coarse,
     )
-    return said, values.left_out
+    return body["transaction-id"], said, values.left_out
 
 
 def _key_of(body: Mapping[str, Any], text: str, keys: list[Key]) -> Key:
@@ -137,7 +139,7 @@ def _key_of(body: Mapping[str, Any], text: str, keys: list[Key]) -> Key:
     raise NotVerified(f"attribution-signature does not verify under Apple's key for version {version}.")
 
 
-def _adattributionkit(body: Mapping[str, Any], keys: AppleKeys) -> tuple[Said, tuple[str, ...]]:
+def _adattributionkit(body: Mapping[str, Any], keys: AppleKeys) -> _Found:
     payload, key = verified_payload(body, keys)
     check(payload, PAYLOAD, optional=frozenset({"publisher-item-identifier"}))
     sequence, did_win = payload["postback-sequence-index"], payload["did-win"]
@@ -157,11 +159,7 @@ def _adattributionkit(body: Mapping[str, Any], keys: AppleKeys) -> tuple[Said, t
         coarse=values.coarse,
         country=values.country,
     )
-    return said, values.left_out
-
-
-def _id_of(content: Mapping[str, Any]) -> Any:
-    return content.get("transaction-id", content.get("postback-identifier"))
+    return payload["postback-identifier"], said, values.left_out
 
 
 def _shown(value: Any) -> str | None:

@@ -49,10 +49,10 @@ class AppleKeys:
                 self._kids[kid] = Key(kid, key)
             else:
                 of_curve = self._p192 if isinstance(key.curve, ec.SECP192R1) else self._p256
-                of_curve.append(Key(f"extra {number}", key))
+                of_curve.insert(0, Key(f"extra {number}", key))  # where there are any, most postbacks are tests
 
     def of_version(self, version: Version) -> list[Key]:
-        """Apple's first."""
+        """Those that may have signed it."""
         return self._p192 if version in ON_P192 else self._p256
 
     def of_kids(self) -> Mapping[str, Key]:

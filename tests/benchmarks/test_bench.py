@@ -160,7 +160,16 @@ def test_a_consumer_catches_up_with_all_that_waits(tmp_path: Path, nothing_insta
 
     (row,) = facts["rows"]
     assert row["waiting"] >= 500
-    assert row["touches_us"] > 0 and row["postgres_us"] > 0
+    assert row["consumer_us"] > 0 and row["postgres_us"] > 0
+
+
+def test_apples_postbacks_are_taken_verified_and_counted_once(tmp_path: Path, nothing_installed: str) -> None:
+    facts = bench(tmp_path / "results", "skan", "--postbacks", "1000", path=nothing_installed)
+
+    taken, verified = facts["rows"]
+    assert taken["waiting"] == verified["waiting"] == 1050
+    assert (verified["missing"], verified["double"]) == (0, 0)
+    assert facts["remarks"] == [one for one in facts["remarks"] if one.startswith("wanted")]
 
 
 def test_attribution_is_scored_and_timed_beside_a_growing_table(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.apple import SETTING, kit_postback, payload, postback, text
 from tests.support import skan_vectors
-from tests.support.apple import SETTING, kit_postback, payload, postback, text
 from tests.support.product import Product, eventually
 
 PATHS = {

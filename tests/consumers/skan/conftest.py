@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from benchmarks.apple import KEYS, text
 from consumers.skan.handler import SkanHandler
 from consumers.sources import Record
 from process.metrics import Meters
@@ -14,7 +15,6 @@ from schemas.codec import encode
 from schemas.events import ApplePostback, Framework
 from schemas.ids import new_id
 from schemas.skan.keys import AppleKeys
-from tests.support.apple import KEYS, text
 from tests.support.logs import pool_of
 
 

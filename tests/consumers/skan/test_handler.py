@@ -6,10 +6,10 @@ import time
 import asyncpg
 import pytest
 
+from benchmarks.apple import kit_postback, payload, postback
 from consumers.skan.housekeeping import tidy_once
 from tests.consumers.skan.conftest import Skan, record
 from tests.support import skan_vectors
-from tests.support.apple import kit_postback, payload, postback
 
 
 @pytest.mark.data

@@ -11,13 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.skan.reading import Reading, read
-from schemas.events import Framework
-from schemas.skan.ads import impression_jws
-from schemas.skan.keys import AppleKeys
-from schemas.skan.signed import POSTBACK_ORDER, VERSIONS, Version, signed_string
-from tests.support import skan_vectors
-from tests.support.apple import (
+from benchmarks.apple import (
     KEYS,
     KID,
     P256,
@@ -28,6 +22,12 @@ from tests.support.apple import (
     signed,
     text,
 )
+from consumers.skan.reading import Reading, read
+from schemas.events import Framework
+from schemas.skan.ads import impression_jws
+from schemas.skan.keys import AppleKeys
+from schemas.skan.signed import POSTBACK_ORDER, VERSIONS, Version, signed_string
+from tests.support import skan_vectors
 
 VERSION = st.sampled_from(VERSIONS)
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)

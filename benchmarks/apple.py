@@ -1,4 +1,4 @@
-"""Postbacks signed by keys of the tests' own: what Apple's devices would send."""
+"""Postbacks signed by keys of ours: what Apple's devices would send, for tests and loads."""
 
 import base64
 from collections.abc import Mapping
