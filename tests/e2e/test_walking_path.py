@@ -207,6 +207,15 @@ def test_a_refused_ping_is_kept_as_a_reject(product: Product) -> None:
     assert b"wrong-1" in rows[0]["record"]
 
 
+def test_a_postback_of_apples_is_verified_by_its_consumer(product: Product) -> None:
+    for _ in range(2):
+        status, _, _ = product.post("/.well-known/skadnetwork/report-attribution/", {"transaction-id": "Walk-1"})
+        assert status == 200
+    eventually(lambda: len(product.sql("SELECT FROM skan_postbacks WHERE transaction = 'walk-1'")) == 2)
+    found = product.facts("skan", "show", "WALK-1")["postbacks"]
+    assert [(one["verdict"], one["reason"]) for one in found] == [("invalid", "ad-network-id is missing.")] * 2
+
+
 def test_nul_and_broken_escapes_do_not_stop_the_consumer(product: Product) -> None:
     before = int(time.time())
     for number, odd in enumerate(("a%00b", "%ff%fe", "%", "%zz", "a+b%20c", "%F0%9F%98%80")):
