@@ -7,7 +7,11 @@ import asyncpg
 import pytest
 
 from benchmarks.apple import kit_postback, payload, postback
+from consumers.skan.handler import SkanHandler
 from consumers.skan.housekeeping import tidy_once
+from consumers.sources import Record
+from process.metrics import Meters
+from schemas.codec import encode
 from tests.consumers.skan.conftest import Skan, record
 from tests.support import skan_vectors
 
@@ -103,6 +107,18 @@ async def test_two_consumers_never_count_the_same_id_twice(skan: Skan) -> None:
     )
     assert len(counted) == 20
     assert {(row["n"], row["all"]) for row in counted} == {(1, 4)}
+
+
+async def test_a_consumer_waits_for_the_one_that_is_about_to_count_the_same_id(skan: Skan) -> None:
+    body = postback()
+    handler = SkanHandler(skan.keys, Meters())
+    async with skan.pool.acquire() as connection:
+        async with connection.transaction():
+            await handler.store(connection, [handler.decode(Record(0, encode(record(body))))])
+            other = asyncio.create_task(skan.store([record(body)]))
+            await asyncio.sleep(0.1)
+        assert await other == 1
+    assert await skan.verdicts() == ["valid", "duplicate"]
 
 
 async def test_whatever_it_is_is_kept_as_it_came(skan: Skan) -> None:

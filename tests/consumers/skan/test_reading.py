@@ -212,6 +212,23 @@ def test_nor_in_version_4(name: str, value: Any) -> None:
     assert found.reason.startswith(name)
 
 
+def test_what_a_version_does_not_sign_is_not_believed() -> None:
+    found = skan({**postback("2.2"), "did-win": False, "postback-sequence-index": 2, "source-identifier": "11"}).said
+    assert found is not None
+    assert (found.did_win, found.sequence, found.source, found.fine) == (None, None, "42", 20)
+    of_old = skan({**postback("1.0"), "redownload": True, "source-app-id": 5, "fidelity-type": 0}).said
+    assert of_old is not None
+    assert (of_old.conversion, of_old.source_app, of_old.interaction) == (None, None, None)
+
+
+@pytest.mark.parametrize("spelt", ["{}\n", " {}", "{}=", "{}x", "({})", "", "====", "MEUC"])
+def test_a_signature_is_base64_and_nothing_else(spelt: str) -> None:
+    body = postback()
+    found = skan({**body, "attribution-signature": spelt.format(body["attribution-signature"])})
+    assert found.said is None
+    assert found.reason.startswith("attribution-signature")
+
+
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_every_window_has_its_postback(index: int) -> None:
     said = skan(postback(postback_sequence_index=index, conversion_value=None, coarse_conversion_value="low")).said
