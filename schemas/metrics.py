@@ -67,6 +67,9 @@ POSTBACK_DELAY_SECONDS = Metric(
     (),
     (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0),
 )
+OUTCOMES_SET_ASIDE = Metric(
+    "touchline_outcomes_set_aside", "gauge", "Conversions that could not be priced and told to partners: an alarm."
+)
 COUNTRY_DATABASE = Metric(
     "touchline_country_database",
     "gauge",

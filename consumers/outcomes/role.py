@@ -27,11 +27,11 @@ async def run_postbacks(settings: Settings, stop: asyncio.Event) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections to partners are kept
     meters = Meters()
     pool = await open_pool(settings, size=CONNECTIONS_MAX)
-    following = Following(pool, [Pricer(), Planner()])
+    following = Following(pool, [Pricer(), Planner()], meters)
     sender = Sender(pool, meters, Guard(settings.postback_targets))
     housekeeping = Housekeeping(pool, meters, sender, settings.postback_days)
     try:
-        async with served(settings, PORTS["postbacks"], meters, lambda: sender.away) as port:
+        async with served(settings, PORTS["postbacks"], meters, lambda: sender.away or following.remark) as port:
             log.info("follows outcomes and sends postbacks; metrics on port %d", port)
             await together([following.run, sender.run, housekeeping.run], stop)
     finally:

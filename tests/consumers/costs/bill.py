@@ -9,6 +9,7 @@ import asyncpg
 
 from consumers.costs.pricer import Pricer
 from consumers.outcomes.following import Following
+from process.metrics import Meters
 from schemas.events import Event, Hit, Install, Visit
 from tests.consumers.attribution.test_returning import decide_all
 from tests.support.devices import put
@@ -47,7 +48,7 @@ async def add_tariff(pool: asyncpg.Pool, model: str, micros: int | None = None, 
 
 async def follow(pool: asyncpg.Pool) -> None:
     """Price everything that was decided or stored."""
-    following = Following(pool, [Pricer()])
+    following = Following(pool, [Pricer()], Meters())
     while await following.step():
         pass
 

@@ -8,6 +8,7 @@ import asyncpg
 from consumers.outcomes.following import Following
 from consumers.outcomes.queue import leave
 from consumers.postbacks.planner import Planner
+from process.metrics import Meters
 from schemas.events import Event
 from tests.consumers.attribution.test_decider import put_install, put_touch, settle
 from tests.support import devices
@@ -60,7 +61,7 @@ async def install(pool: asyncpg.Pool, install_id: str = "i", **changes: Any) -> 
 async def follow(pool: asyncpg.Pool) -> None:
     """Decide what can be decided, and plan what follows."""
     await settle(pool)
-    following = Following(pool, [Planner()])
+    following = Following(pool, [Planner()], Meters())
     while await following.step():
         pass
 

@@ -114,7 +114,7 @@ async def test_a_partner_that_hangs_fails_in_words_and_holds_up_nobody(
         await sending.until_attempts(51)
     failed = [attempt for attempt in await sending.attempts() if attempt["status"] is None]
     assert failed[0]["error"] == "No answer within 0.2 s."
-    assert failed[0]["latency_ms"] >= 200
+    assert failed[0]["latency_ms"] >= 190  # timers may be early
 
 
 async def test_a_partner_that_is_down_is_probed_and_then_served_at_full_speed(
