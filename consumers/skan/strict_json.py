@@ -9,10 +9,11 @@ class NotVerified(Exception):
     """The body does not count; the message is a sentence that names the field."""
 
 
-def read_object(data: bytes | str, what: str) -> dict[str, Any]:
+def read_object(data: bytes, what: str) -> dict[str, Any]:
     """The object. Raises NotVerified."""
     try:
-        value = json.loads(data, object_pairs_hook=_once_each, parse_constant=_no_constant)
+        # bytes would also be read as UTF-16, and surrogates would pass
+        value = json.loads(data.decode(), object_pairs_hook=_once_each, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise NotVerified(f"{what} is no JSON.") from None
     if not isinstance(value, dict):

@@ -294,7 +294,9 @@ def test_the_payload_of_a_jws_has_types_too() -> None:
     [
         (b"", "The body is no JSON."), (b"\xff\xfe", "The body is no JSON."), (b"[]", "The body is no JSON object."),
         (b"null", "The body is no JSON object."), (b'{"a":NaN}', "The body is no JSON."),
-        (b"[" * 16_000, "The body is no JSON."), (b'{"a":' + b"9" * 9000 + b"}", "The body is no JSON."),
+        ("{}".encode("utf-16"), "The body is no JSON."), (b'{"a":"\xed\xa0\x80"}', "The body is no JSON."),
+        (b"\xef\xbb\xbf{}", "The body is no JSON."), (b"[" * 16_000, "The body is no JSON."),
+        (b'{"a":' + b"9" * 9000 + b"}", "The body is no JSON."),
         (b'{"version":"4.0","version":"3.0"}', "'version' stands twice."),
         (b'{"jws-string":1}', ""), (b'{"jws-string":"a.b"}', ""), (b'{"jws-string":"..","x":1e999}', ""),
         (b'{"transaction-id":"\\ud800\\u0000","version":"4.0"}', ""), (b'{"attribution-signature":[]}', ""),
