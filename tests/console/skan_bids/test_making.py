@@ -115,6 +115,7 @@ def test_the_network_is_the_first_of_ours_that_the_request_lists(said: Any, netw
         ({"skadnetids": OURS}, "skadnetids"),
         ({"skadnetids": None, "skadnetlist": {"max": 6}}, "skadnetlist.max"),
         ({"skadnetids": None, "skadnetlist": [7]}, "skadnetids"),
+        ({"skadnetids": None, "skadnetlist": {"max": "9" * 6000}}, "skadnetids"),
         ({"skadnetids": [OURS], "skadnetlist": {"excl": [7]}}, "skadnetlist.excl"),
         ({"skadnetids": None, "skadnetlist": {"max": 7, "excl": [7], "addl": [OURS]}}, "skadnetlist.excl"),
     ],
