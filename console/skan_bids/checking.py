@@ -50,28 +50,7 @@ def check(asked: Asked, object: Any, bundle: Any, tools: Tools) -> Checked:
     item = object.get("itunesitem")
     items = item if isinstance(item, list) else [item] if values.is_said(item) else []
     advertised = item_of(tuple(items), bundle if items else None)  # a bundle alone is no itunesitem
-    identifier = campaign = None
-    if version == "4.0":
-        identifier = source_identifier("bid.ext.skadn.sourceidentifier", object.get("sourceidentifier"))
-    else:
-        campaign = campaign_id("bid.ext.skadn.campaign", object.get("campaign"))
-    ads = [
-        Signed(
-            Ad(
-                version=version,
-                network=network,
-                campaign_id=campaign,
-                source_identifier=identifier,
-                itunes_item_id=advertised,
-                nonce=one.nonce,
-                source_app_id=source,
-                fidelity=one.fidelity,
-                timestamp_ms=one.timestamp,
-            ),
-            one.signature,
-        )
-        for one in _signatures(version, object)
-    ]
+    ads = _ads(object, version, network, source, advertised)
     made = object_of(
         ads[0].ad,
         ads,
@@ -107,6 +86,32 @@ def _source(asked: Asked, object: dict[str, Any]) -> int:
         said = f"bid.ext.skadn.sourceapp: {found} is not the request's, {wanted}."
         raise InvalidObject("sourceapp_mismatch", said)
     return found
+
+
+def _ads(object: dict[str, Any], version: Version, network: str, source: int, advertised: int) -> list[Signed]:
+    """What each signature covers."""
+    identifier = campaign = None
+    if version == "4.0":
+        identifier = source_identifier("bid.ext.skadn.sourceidentifier", object.get("sourceidentifier"))
+    else:
+        campaign = campaign_id("bid.ext.skadn.campaign", object.get("campaign"))
+    return [
+        Signed(
+            Ad(
+                version=version,
+                network=network,
+                campaign_id=campaign,
+                source_identifier=identifier,
+                itunes_item_id=advertised,
+                nonce=one.nonce,
+                source_app_id=source,
+                fidelity=one.fidelity,
+                timestamp_ms=one.timestamp,
+            ),
+            one.signature,
+        )
+        for one in _signatures(version, object)
+    ]
 
 
 def _signatures(version: Version, object: dict[str, Any]) -> list[_Signature]:

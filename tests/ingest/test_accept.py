@@ -241,6 +241,7 @@ def test_a_click_beside_the_landing_is_not_redirected() -> None:
     tracking = ask(to=TRACKING, headers=NAVIGATION)
     assert (tracking.status, tracking.gif, tracking.location) == (204, False, None)
     assert (hit_of(tracking).kind, hit_of(tracking).mode) == ("click", "page")
+    assert hit_of(ask("noredirect=0", to=TRACKING, headers=NAVIGATION)).mode == "redirect"
 
 
 @pytest.mark.parametrize("form", ["serve", "click", "impression", "click_gif", "impression_gif"])
