@@ -21,6 +21,7 @@ from console.manage.links import (
     list_links,
     show_link,
 )
+from console.manage.skan_uses import WHERE
 from process.terminal import Command, Json, facts_lines, page, print_json, settings, table, with_postgres
 from schemas.errors import ConfigError
 from schemas.links import LinkKind
@@ -224,5 +225,9 @@ def _print(facts: LinkFacts, *, json: bool, headline: str | None = None) -> None
     for their in facts.partner_urls:
         which = f", on {their.platform}" if their.platform else ""
         out.print(f"For the forms of {facts.partner}{which}\n  {their.click}\n  {their.impression}")
+    if facts.skan is not None:
+        out.print("\nSKAdNetwork: where which address goes")
+        for name, where in WHERE.items():  # lines, not a table: its cells would break what is to be copied
+            out.print(f"  {where}\n    {getattr(facts.skan, name) or '–'}")
     for remark in facts.remarks:
         out.print(f"\nNote: {remark}", style="yellow")

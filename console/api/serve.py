@@ -52,7 +52,7 @@ class Api:
                 holder = await holder_of(connection, request)
             check_role(holder, route)
             # without a connection: a body may come as slowly as its sender likes
-            body = decoder.decode(await request.read() or b"{}") if decoder else None
+            body = _decoded(decoder, await request.read() or b"{}") if decoder else None
             query = said_query(request, route.query) if route.query else None
             path = dict(request.match_info)
             async with self._connection() as connection:
@@ -83,6 +83,14 @@ class Api:
                 response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         self._answers.labels(request.method, response.status).inc()
         return response
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Raises DecodeError, also for what is nested so deeply that nobody could read it."""
+    try:
+        return decoder.decode(body)
+    except RecursionError:
+        raise msgspec.DecodeError("it is nested too deeply") from None
 
 
 def said_query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:

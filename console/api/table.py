@@ -10,6 +10,7 @@ from console.api.rows.links import LINKS
 from console.api.rows.money import CORRECTIONS, MONEY, RATES, TARIFFS
 from console.api.rows.partners import PARTNERS
 from console.api.rows.postbacks import POSTBACKS, TEMPLATES
+from console.api.rows.skan_bids import SKAN_BIDS
 from console.api.rows.skan_postbacks import SKAN_POSTBACKS
 from console.api.rows.tokens import TOKENS
 
@@ -24,6 +25,7 @@ ROUTES: tuple[Route, ...] = (
     *MONEY,
     *TEMPLATES,
     *POSTBACKS,
+    *SKAN_BIDS,
     *SKAN_POSTBACKS,
     *TOKENS,
 )

@@ -18,6 +18,7 @@ from console.manage.checks import (
 )
 from console.manage.common import ALL, Conflict, Missing, Part, Within, from_row, given, note, pack
 from console.manage.profiles import TrackingUrls, partner_urls
+from console.manage.skan_uses import SkanUses, skan_remarks, skan_uses
 from console.manage.targets import check_windows, checked_targets, remarks
 from console.urls import edge_of, new_link_id, printed_urls
 from schemas.links import AppKind, Link, LinkKind, Target
@@ -83,6 +84,8 @@ class LinkFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Its addresses, ready to copy."""
     partner_urls: tuple[TrackingUrls, ...]
     """The same for the forms of its partner, with the partner's macros in them."""
+    skan: SkanUses | None
+    """Which addresses go where in ads that SKAdNetwork attributes; null: it leads to no app of the App Store."""
     remarks: tuple[str, ...]
     """What a person may not expect of it."""
 
@@ -221,4 +224,9 @@ def _facts(row: asyncpg.Record, settings: Settings) -> LinkFacts:
         urls = printed_urls(edge, link.id)
         if row["partner"] is not None:
             theirs = tuple(partner_urls(row["profile"], msgspec.json.decode(row["parameters"]), edge, link.id))
-    return from_row(LinkFacts, row, "targets", "windows", urls=urls, partner_urls=theirs, remarks=said)
+    their = next((one.click for one in theirs if one.platform != "android"), "")
+    query = their.partition("?")[2].removesuffix("&noredirect")
+    skan = skan_uses(link, number=row["app_store"], edge=edge, query=query)
+    said += skan_remarks(link, skan, campaign=row["campaign"], is_used=row["is_skan"])
+    facts = {"urls": urls, "partner_urls": theirs, "skan": skan, "remarks": said}
+    return from_row(LinkFacts, row, "targets", "windows", **facts)

@@ -71,10 +71,13 @@ SELECT id FROM links WHERE id = $1 AND deleted_at IS NULL FOR UPDATE;
 
 -- name: links
 -- Links, the newest first: ($1) one, ($2) of an app, ($3) deleted ones too, ($4) of a campaign, ($5) of these apps,
--- ($6) of a partner, ($7) after this id; at most $8.
+-- ($6) of a partner, ($7) after this id; at most $8. is_skan: a campaign-id or source identifier stands for its campaign,
+-- by the next one in the index: for EXISTS the table is read whole, once a link, where few campaigns have many of them.
 SELECT l.id, l.app, l.campaign, c.partner, l.title, l.kind, l.targets, l.fallback_url, l.host, l.windows, l.created_at,
        CASE WHEN l.deleted_at IS NOT NULL THEN 'deleted' WHEN l.paused THEN 'paused' ELSE 'active' END AS state,
-       a.fallback_url AS app_fallback_url, p.profile, p.parameters
+       a.fallback_url AS app_fallback_url, a.stores ->> 'app_store' AS app_store, p.profile, p.parameters,
+       coalesce(l.campaign = (SELECT s.campaign FROM skan_sources s WHERE s.campaign >= l.campaign
+                              AND s.deleted_at IS NULL ORDER BY s.campaign LIMIT 1), false) AS is_skan
 FROM links l JOIN apps a ON a.id = l.app LEFT JOIN campaigns c ON c.id = l.campaign
 LEFT JOIN partners p ON p.id = c.partner
 WHERE ($1::text IS NULL OR l.id = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3 OR l.deleted_at IS NULL)

@@ -237,9 +237,11 @@ def test_an_impression_in_a_page_without_a_picture_is_empty() -> None:
 def test_a_click_beside_the_landing_is_not_redirected() -> None:
     picture = ask(form="click_gif", headers=IMAGE)
     assert (picture.status, picture.gif, hit_of(picture).kind) == (200, True, "click")
+    assert ask("noredirect=0", form="click_gif", headers=NAVIGATION).location is None
     tracking = ask(to=TRACKING, headers=NAVIGATION)
     assert (tracking.status, tracking.gif, tracking.location) == (204, False, None)
     assert (hit_of(tracking).kind, hit_of(tracking).mode) == ("click", "page")
+    assert hit_of(ask("noredirect=0", to=TRACKING, headers=NAVIGATION)).mode == "redirect"
 
 
 @pytest.mark.parametrize("form", ["serve", "click", "impression", "click_gif", "impression_gif"])

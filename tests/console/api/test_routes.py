@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
     "change_postback_template": {"mode": "all"},
     "try_postback_template": {"send": False},
     "rotate_token": {},
+    "answer_skan_bid": {"request": {"imp": [{"ext": {"skadn": {"versions": ["2.0"]}}}]}, "campaign_id": 45},
 }
 """A body that is right, of every route that has one; NAME: whose it is."""
 
