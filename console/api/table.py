@@ -10,6 +10,7 @@ from console.api.rows.links import LINKS
 from console.api.rows.money import CORRECTIONS, MONEY, RATES, TARIFFS
 from console.api.rows.partners import PARTNERS
 from console.api.rows.postbacks import POSTBACKS, TEMPLATES
+from console.api.rows.skan_meaning import SKAN_MEANING
 from console.api.rows.skan_postbacks import SKAN_POSTBACKS
 from console.api.rows.tokens import TOKENS
 
@@ -25,5 +26,6 @@ ROUTES: tuple[Route, ...] = (
     *TEMPLATES,
     *POSTBACKS,
     *SKAN_POSTBACKS,
+    *SKAN_MEANING,
     *TOKENS,
 )

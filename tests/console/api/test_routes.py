@@ -42,6 +42,8 @@ BODIES: dict[str, Any] = {
     },
     "change_postback_template": {"mode": "all"},
     "try_postback_template": {"send": False},
+    "set_skan_schema": {"fine": [{"from": 0, "to": 9, "events": ["purchase"]}]},
+    "create_skan_source": {"app": "NAME", "campaign": "NAME", "source_identifier": "39"},
     "rotate_token": {},
 }
 """A body that is right, of every route that has one; NAME: whose it is."""

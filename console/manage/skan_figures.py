@@ -1,0 +1,212 @@
+"""The figures of Apple's postbacks: groups of equal ones, put under what the report is made by, and added up. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Literal, NamedTuple, get_args
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from schemas.money import from_micros
+from schemas.skan.sources import UNKNOWN, Entry, Found, SourceKind, resolve
+from schemas.skan.values import ConversionValues, Meaning, meaning
+
+Dimension = Literal["day", "app", "campaign", "source", "network", "framework", "sequence"]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+ROWS_MAX = 10_000
+
+_FIELDS: Mapping[Dimension, tuple[str, ...]] = {
+    "day": ("day",),
+    "app": ("app", "store_app"),
+    "campaign": ("campaign",),
+    "source": ("campaign_id", "source_identifier"),
+    "network": ("network",),
+    "framework": ("framework",),
+    "sequence": ("sequence",),
+}
+"""What a row is told apart by."""
+
+FIRST = (None, 0)
+"""`sequence` of a postback that may tell of an install; None: before 4.0 there is one only."""
+
+
+class TooManyRows(Exception):
+    """More than anybody reads."""
+
+
+class Group(NamedTuple):
+    """Postbacks that count and are alike."""
+
+    day: date
+    store_app: int
+    framework: str
+    network: str
+    source_kind: SourceKind
+    source: str
+    sequence: int | None
+    did_win: bool | None
+    conversion: str | None
+    fine: int | None
+    coarse: str | None
+    postbacks: int
+    app: str | None
+    """None: no app has the number."""
+    schema: ConversionValues | None
+    """That held when they were received."""
+
+
+class SkanRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of the postbacks of one day, campaign, …: of what the report is made by; the rest is not there."""
+
+    day: date | UnsetType = UNSET
+    """UTC, of receipt; it says nothing exact of the install's."""
+    app: str | UnsetType | None = UNSET
+    """Null: no app has the number."""
+    store_app: int | UnsetType = UNSET
+    """The app's number in the App Store."""
+    campaign: str | UnsetType | None = UNSET
+    """Null: no source names one, or what was received fits several."""
+    campaign_id: int | UnsetType | None = UNSET
+    """Up to SKAdNetwork 3.0."""
+    source_identifier: str | UnsetType | None = UNSET
+    """Two to four digits, as received."""
+    network: str | UnsetType = UNSET
+    framework: str | UnsetType = UNSET
+    sequence: int | UnsetType | None = UNSET
+    """Null: before SKAdNetwork 4.0."""
+    postbacks: int
+    """installs + redownloads + reengagements + later_postbacks + non_winning."""
+    installs: int
+    redownloads: int
+    reengagements: int
+    later_postbacks: int
+    """The second and the third of a conversion: of later windows of measurement."""
+    non_winning: int
+    """Told to networks whose ad did not win."""
+    ambiguous: int
+    """Of sources that fit several campaigns."""
+    with_value: int
+    """Winning ones with a conversion value, fine or coarse."""
+    without_schema: int
+    """Of these: received while their app had no schema."""
+    not_in_schema: int
+    """Of these: of values that the schema does not speak of."""
+    events: dict[str, int]
+    """Name → postbacks whose value stands for it."""
+    revenue_min: dict[str, str]
+    """Currency → decimal text: at least so much …"""
+    revenue_max: dict[str, str | None]
+    """… and at most so much; null: a value in it has no upper end."""
+    device_installs: int | UnsetType | None = UNSET
+    """Installs on iOS that attribution credits to the campaign, by the day of the install: never to be added to the
+    others. There in reports by day, app and campaign only; null where the campaign is."""
+
+
+class _Sums:
+    """What is being added up for one row."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Any] = dict.fromkeys(
+            ("postbacks", "installs", "redownloads", "reengagements", "later_postbacks", "non_winning", "ambiguous",
+             "with_value", "without_schema", "not_in_schema"), 0)  # fmt: skip
+        self.events: dict[str, int] = {}
+        self.least: dict[str, int] = {}
+        self.most: dict[str, int | None] = {}
+
+    def add(self, group: Group, found: Found) -> None:
+        counts, number = self.counts, group.postbacks
+        counts["postbacks"] += number
+        counts[_figure(group)] += number
+        counts["ambiguous"] += number * found.ambiguous
+        # Apple sends no value to those who did not win: one that stands there is somebody else's
+        if group.did_win is False or (group.fine is None and group.coarse is None):
+            return
+        counts["with_value"] += number
+        if group.schema is None:
+            counts["without_schema"] += number
+            return
+        said = meaning(group.schema, group.sequence, group.fine, group.coarse)
+        if said is None:
+            counts["not_in_schema"] += number
+            return
+        self._mean(said, group.schema.currency, number)
+
+    def _mean(self, said: Meaning, currency: str | None, number: int) -> None:
+        for name in said.events:
+            self.events[name] = self.events.get(name, 0) + number
+        if currency is not None and said.min_micros is not None:
+            self.least[currency] = self.least.get(currency, 0) + said.min_micros * number
+            most = self.most.get(currency, 0)
+            self.most[currency] = None if most is None or said.max_micros is None else most + said.max_micros * number
+
+
+def figures(
+    groups: Iterable[Group],
+    by: Iterable[Dimension],
+    entries: Mapping[str, list[Entry]],
+    *,
+    campaign: str | None = None,
+) -> list[SkanRow]:
+    """Rows in the order of `by`; `entries`: app → its sources; of one campaign only, when it is named. Raises
+    TooManyRows."""
+    names = [name for dimension in by for name in _FIELDS[dimension]]
+    campaigns: dict[tuple[str, SourceKind, str, str], Found] = {}
+    sums: dict[tuple[Any, ...], _Sums] = {}
+    for group in groups:
+        found = UNKNOWN
+        if group.app is not None:
+            source = (group.app, group.source_kind, group.source, group.network)
+            if source not in campaigns:
+                campaigns[source] = resolve(*source[1:], entries.get(group.app, ()))
+            found = campaigns[source]
+        if campaign is not None and found.campaign != campaign:
+            continue
+        values = _values(group, found)
+        key = tuple(values[name] for name in names)
+        if key not in sums:
+            if len(sums) == ROWS_MAX:
+                raise TooManyRows
+            sums[key] = _Sums()
+        sums[key].add(group, found)
+    return [_row(dict(zip(names, key, strict=True)), sums[key]) for key in sorted(sums, key=_order)]
+
+
+def _figure(group: Group) -> str:
+    """Under what a postback counts: under one, always."""
+    if group.did_win is False:
+        return "non_winning"
+    if group.sequence not in FIRST:
+        return "later_postbacks"
+    return {"redownload": "redownloads", "re-engagement": "reengagements"}.get(group.conversion or "", "installs")
+
+
+def _values(group: Group, found: Found) -> dict[str, Any]:
+    by_id = group.source_kind == "campaign_id"
+    return {
+        "day": group.day,
+        "app": group.app,
+        "store_app": group.store_app,
+        "campaign": found.campaign,
+        "campaign_id": int(group.source) if by_id else None,
+        "source_identifier": None if by_id else group.source,
+        "network": group.network,
+        "framework": group.framework,
+        "sequence": group.sequence,
+    }
+
+
+def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
+    """What is not known comes last."""
+    return tuple((value is None, 0 if value is None else value) for value in key)
+
+
+def _row(fields: dict[str, Any], sums: _Sums) -> SkanRow:
+    return SkanRow(
+        **fields,
+        **sums.counts,
+        events=dict(sorted(sums.events.items())),
+        revenue_min={currency: from_micros(micros) for currency, micros in sorted(sums.least.items())},
+        revenue_max={
+            currency: None if micros is None else from_micros(micros) for currency, micros in sorted(sums.most.items())
+        },
+    )
