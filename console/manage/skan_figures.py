@@ -39,10 +39,11 @@ class Group(NamedTuple):
 
     day: date
     store_app: int
-    framework: str
-    network: str
-    source_kind: SourceKind
-    source: str
+    framework: str | None
+    """None, as the next three: these are told apart by others only."""
+    network: str | None
+    source_kind: SourceKind | None
+    source: str | None
     sequence: int | None
     did_win: bool | None
     conversion: str | None
@@ -83,8 +84,8 @@ class SkanRow(msgspec.Struct, frozen=True, kw_only=True):
     """The second and the third of a conversion: of later windows of measurement."""
     non_winning: int
     """Told to networks whose ad did not win."""
-    ambiguous: int
-    """Of sources that fit several campaigns."""
+    ambiguous: int | UnsetType
+    """Of sources that fit several campaigns; there in reports by campaign only."""
     with_value: int
     """Winning ones with a conversion value, fine or coarse."""
     without_schema: int
@@ -154,7 +155,7 @@ def figures(
     sums: dict[tuple[Any, ...], _Sums] = {}
     for group in groups:
         found = UNKNOWN
-        if group.app is not None:
+        if group.app and group.source_kind and group.source and group.network:
             source = (group.app, group.source_kind, group.source, group.network)
             if source not in campaigns:
                 campaigns[source] = resolve(*source[1:], entries.get(group.app, ()))
@@ -181,14 +182,13 @@ def _figure(group: Group) -> str:
 
 
 def _values(group: Group, found: Found) -> dict[str, Any]:
-    by_id = group.source_kind == "campaign_id"
     return {
         "day": group.day,
         "app": group.app,
         "store_app": group.store_app,
         "campaign": found.campaign,
-        "campaign_id": int(group.source) if by_id else None,
-        "source_identifier": None if by_id else group.source,
+        "campaign_id": int(group.source) if group.source and group.source_kind == "campaign_id" else None,
+        "source_identifier": group.source if group.source_kind == "source_identifier" else None,
         "network": group.network,
         "framework": group.framework,
         "sequence": group.sequence,
@@ -201,9 +201,10 @@ def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
 
 
 def _row(fields: dict[str, Any], sums: _Sums) -> SkanRow:
+    counts = sums.counts if "campaign" in fields else sums.counts | {"ambiguous": UNSET}
     return SkanRow(
         **fields,
-        **sums.counts,
+        **counts,
         events=dict(sorted(sums.events.items())),
         revenue_min={currency: from_micros(micros) for currency, micros in sorted(sums.least.items())},
         revenue_max={

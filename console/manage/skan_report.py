@@ -6,7 +6,7 @@ The figures stand beside what device-level attribution finds, and are never adde
 import bisect
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from typing import NamedTuple
@@ -104,9 +104,9 @@ async def skan_report(
         entries = _entries(await _fetch(connection, "entries", apps))
         ends = _midnight(days.first), _midnight(days.last + timedelta(1))
         schemas = _Schemas(await _fetch(connection, "schemas", apps, *ends))
-        # by fewer dimensions there are fewer groups, and a report may be of more postbacks
         spans = starts if "day" in dimensions else [starts[0], starts[-1]]
-        groups = await _groups(connection, numbers, numbered, spans, schemas)
+        apart: tuple[Dimension, ...] = dimensions if campaign is None else (*dimensions, "campaign")
+        groups = await _groups(connection, numbers, numbered, spans, schemas, apart)
         try:
             rows = figures(groups, dimensions, entries, campaign=campaign)
         except TooManyRows:
@@ -189,12 +189,16 @@ async def _groups(
     numbered: Mapping[int, str],
     starts: Sequence[int],
     schemas: _Schemas,
+    by: Container[Dimension],
 ) -> Iterator[Group]:
-    """Of the days that begin at `starts` but the last one. Raises Refused."""
+    """From the first of `starts` up to the last one, told apart by those between; and by no more than the report needs:
+    so one of many days may be of many postbacks. Raises Refused."""
     spans = sorted({*starts[:-1], *(at for at in schemas.changes if starts[0] < at < starts[-1])})
     bounds = floor_id(starts[0] * 1000), floor_id(starts[-1] * 1000)
     ids = [floor_id(at * 1000) for at in spans]
-    rows = await _fetch(connection, "counts", numbers, *bounds, ids, GROUPS_MAX + 1)
+    sources = "source" in by or "campaign" in by
+    apart = "framework" in by, "network" in by or "campaign" in by, sources
+    rows = await _fetch(connection, "counts", numbers, *bounds, ids, GROUPS_MAX + 1, *apart)
     if len(rows) > GROUPS_MAX:
         raise Refused("since", f"More than {GROUPS_MAX} different kinds of postbacks: ask for fewer days, or an app.")
 

@@ -71,9 +71,10 @@ SELECT store_app FROM numbers WHERE store_app IS NOT NULL LIMIT $1;
 
 -- name: counts
 -- Postbacks that count, of these apps in the App Store ($1), with ids from $2 up to $3; `span`: how many of the ids $4,
--- in their order, are not above theirs; at most $5 groups.
-SELECT store_app, width_bucket(id, $4::uuid[]) AS span, framework, network, source_kind, source, sequence, did_win,
-       conversion, fine, coarse, count(*) AS postbacks
+-- in their order, are not above theirs; told apart by framework, network and source if $6, $7, $8; at most $5 groups.
+SELECT store_app, width_bucket(id, $4::uuid[]) AS span, CASE WHEN $6 THEN framework END AS framework,
+       CASE WHEN $7 THEN network END AS network, CASE WHEN $8 THEN source_kind END AS source_kind,
+       CASE WHEN $8 THEN source END AS source, sequence, did_win, conversion, fine, coarse, count(*) AS postbacks
 FROM skan_postbacks
 WHERE verdict = 'valid' AND store_app = ANY ($1::bigint[]) AND id >= $2 AND id < $3
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 LIMIT $5;

@@ -120,6 +120,7 @@ def test_rows_are_of_the_campaign_that_the_sources_name() -> None:
     assert [(row.campaign, row.postbacks) for row in figures(groups, ("campaign",), entries, campaign="spring")] == [
         ("spring", 3)
     ]
+    assert {row.ambiguous for row in figures(groups, ("app",), entries)} == {msgspec.UNSET}
     by_source = figures(groups, ("app", "source"), entries)
     assert [(row.app, row.store_app, row.campaign_id, row.source_identifier, row.postbacks) for row in by_source] == [
         ("shop", 1, 39, None, 16), ("shop", 1, None, "239", 2), ("shop", 1, None, "39", 4), ("shop", 1, None, "40", 8),
