@@ -1,6 +1,6 @@
 """The figures of Apple's postbacks: groups of equal ones, put under what the report is made by, and added up. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from schemas.money import from_micros
-from schemas.skan.sources import UNKNOWN, Entry, Found, SourceKind, resolve
+from schemas.skan.sources import SourceKind
 from schemas.skan.values import ConversionValues, Meaning, meaning
 
 Dimension = Literal["day", "app", "campaign", "source", "network", "framework", "sequence"]
@@ -40,10 +40,14 @@ class Group(NamedTuple):
     day: date
     store_app: int
     framework: str | None
-    """None, as the next three: these are told apart by others only."""
+    """None, as the next three: they are not told apart by it."""
     network: str | None
     source_kind: SourceKind | None
     source: str | None
+    campaign: str | None
+    """None: it is not known, or not asked for."""
+    ambiguous: bool
+    """Whether the source fits several campaigns."""
     sequence: int | None
     did_win: bool | None
     conversion: str | None
@@ -114,11 +118,11 @@ class _Sums:
         self.least: dict[str, int] = {}
         self.most: dict[str, int | None] = {}
 
-    def add(self, group: Group, found: Found) -> None:
+    def add(self, group: Group) -> None:
         counts, number = self.counts, group.postbacks
         counts["postbacks"] += number
         counts[_figure(group)] += number
-        counts["ambiguous"] += number * found.ambiguous
+        counts["ambiguous"] += number * group.ambiguous
         # Apple sends no value to those who did not win: one that stands there is somebody else's
         if group.did_win is False or (group.fine is None and group.coarse is None):
             return
@@ -141,35 +145,28 @@ class _Sums:
             self.most[currency] = None if most is None or said.max_micros is None else most + said.max_micros * number
 
 
-def figures(
-    groups: Iterable[Group],
-    by: Iterable[Dimension],
-    entries: Mapping[str, list[Entry]],
-    *,
-    campaign: str | None = None,
-) -> list[SkanRow]:
-    """Rows in the order of `by`; `entries`: app → its sources; of one campaign only, when it is named. Raises
-    TooManyRows."""
-    names = [name for dimension in by for name in _FIELDS[dimension]]
-    campaigns: dict[tuple[str, SourceKind, str, str], Found] = {}
-    sums: dict[tuple[Any, ...], _Sums] = {}
-    for group in groups:
-        found = UNKNOWN
-        if group.app and group.source_kind and group.source and group.network:
-            source = (group.app, group.source_kind, group.source, group.network)
-            if source not in campaigns:
-                campaigns[source] = resolve(*source[1:], entries.get(group.app, ()))
-            found = campaigns[source]
-        if campaign is not None and found.campaign != campaign:
-            continue
-        values = _values(group, found)
-        key = tuple(values[name] for name in names)
-        if key not in sums:
-            if len(sums) == ROWS_MAX:
+class Figures:
+    """Adds groups up to the rows of a report."""
+
+    def __init__(self, by: Iterable[Dimension]) -> None:
+        self._names = [name for dimension in by for name in _FIELDS[dimension]]
+        self._sums: dict[tuple[Any, ...], _Sums] = {}
+
+    def add(self, group: Group) -> None:
+        """Raises TooManyRows."""
+        key = tuple([_VALUES[name](group) for name in self._names])
+        sums = self._sums.get(key)
+        if sums is None:
+            if len(self._sums) == ROWS_MAX:
                 raise TooManyRows
-            sums[key] = _Sums()
-        sums[key].add(group, found)
-    return [_row(dict(zip(names, key, strict=True)), sums[key]) for key in sorted(sums, key=_order)]
+            sums = self._sums[key] = _Sums()
+        sums.add(group)
+
+    def rows(self) -> list[SkanRow]:
+        """In the order of `by`."""
+        return [
+            _row(dict(zip(self._names, key, strict=True)), self._sums[key]) for key in sorted(self._sums, key=_order)
+        ]
 
 
 def _figure(group: Group) -> str:
@@ -181,18 +178,17 @@ def _figure(group: Group) -> str:
     return {"redownload": "redownloads", "re-engagement": "reengagements"}.get(group.conversion or "", "installs")
 
 
-def _values(group: Group, found: Found) -> dict[str, Any]:
-    return {
-        "day": group.day,
-        "app": group.app,
-        "store_app": group.store_app,
-        "campaign": found.campaign,
-        "campaign_id": int(group.source) if group.source and group.source_kind == "campaign_id" else None,
-        "source_identifier": group.source if group.source_kind == "source_identifier" else None,
-        "network": group.network,
-        "framework": group.framework,
-        "sequence": group.sequence,
-    }
+_VALUES: Mapping[str, Callable[[Group], Any]] = {
+    "day": lambda group: group.day,
+    "app": lambda group: group.app,
+    "store_app": lambda group: group.store_app,
+    "campaign": lambda group: group.campaign,
+    "campaign_id": lambda group: int(group.source or 0) if group.source_kind == "campaign_id" else None,
+    "source_identifier": lambda group: group.source if group.source_kind == "source_identifier" else None,
+    "network": lambda group: group.network,
+    "framework": lambda group: group.framework,
+    "sequence": lambda group: group.sequence,
+}
 
 
 def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:

@@ -69,15 +69,25 @@ WITH RECURSIVE numbers AS (
 )
 SELECT store_app FROM numbers WHERE store_app IS NOT NULL LIMIT $1;
 
+-- name: told_sources
+-- Sources of postbacks that count, of these apps in the App Store ($1), with ids from $2 up to $3; at most $4.
+SELECT DISTINCT store_app, network, source_kind, source FROM skan_postbacks
+WHERE verdict = 'valid' AND store_app = ANY ($1::bigint[]) AND id >= $2 AND id < $3 LIMIT $4;
+
 -- name: counts
 -- Postbacks that count, of these apps in the App Store ($1), with ids from $2 up to $3; `span`: how many of the ids $4,
--- in their order, are not above theirs; told apart by framework, network and source if $6, $7, $8; at most $5 groups.
-SELECT store_app, width_bucket(id, $4::uuid[]) AS span, CASE WHEN $6 THEN framework END AS framework,
-       CASE WHEN $7 THEN network END AS network, CASE WHEN $8 THEN source_kind END AS source_kind,
-       CASE WHEN $8 THEN source END AS source, sequence, did_win, conversion, fine, coarse, count(*) AS postbacks
-FROM skan_postbacks
+-- in their order, are not above theirs; told apart by framework, network and source if $5, $6, $7. $8 to $13: which
+-- campaign sources lead to, or several; of campaign $14 only (null: any).
+SELECT store_app, width_bucket(id, $4::uuid[]) AS span, CASE WHEN $5 THEN framework END AS framework,
+       CASE WHEN $6 THEN network END AS network, CASE WHEN $7 THEN source_kind END AS source_kind,
+       CASE WHEN $7 THEN source END AS source, campaign, coalesce(ambiguous, false) AS ambiguous, sequence, did_win,
+       conversion, fine, coarse, count(*) AS postbacks
+FROM skan_postbacks LEFT JOIN unnest($8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bool[])
+     AS told (store_app, network, source_kind, source, campaign, ambiguous)
+     USING (store_app, network, source_kind, source)
 WHERE verdict = 'valid' AND store_app = ANY ($1::bigint[]) AND id >= $2 AND id < $3
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 LIMIT $5;
+  AND ($14::text IS NULL OR campaign = $14)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13;
 
 -- name: device_installs
 -- Installs on iOS that are credited now to one of the campaigns $1, without tests, by campaign, app and UTC day; of app

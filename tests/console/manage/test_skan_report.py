@@ -8,7 +8,6 @@ import asyncpg
 import msgspec
 import pytest
 
-from console.manage import skan_report as module
 from console.manage.common import Refused
 from console.manage.skan_figures import SkanRow
 from console.manage.skan_report import SkanReport, skan_report
@@ -92,6 +91,18 @@ async def test_rows_are_by_day_app_campaign_and_source(connection: asyncpg.Conne
     assert [(row.framework, row.network, row.postbacks) for row in by.rows] == [
         ("adattributionkit", NETWORK, 1), ("skadnetwork", NETWORK, 9), ("skadnetwork", "other.skadnetwork", 1),
     ]  # fmt: skip
+
+
+async def test_what_fits_several_campaigns_belongs_to_none(connection: asyncpg.Connection) -> None:
+    await source(connection, "5239")
+    await source(connection, "1139", "fall")
+    for digits in ("39", "139", "239", "40"):
+        await insert_postback(connection, at=NOON, source=digits)
+    rows = (await report(connection, by="campaign,source")).rows
+    assert [(row.campaign, row.source_identifier, row.ambiguous) for row in rows] == [
+        ("fall", "139", 0), ("spring", "239", 0), (None, "39", 1), (None, "40", 0),
+    ]  # fmt: skip
+    assert [row.postbacks for row in (await report(connection, by="app", campaign="fall")).rows] == [1]
 
 
 async def test_only_what_verifies_counts_and_once(connection: asyncpg.Connection) -> None:
@@ -236,14 +247,20 @@ async def test_what_cannot_be_told_is_refused(
 async def test_a_report_is_bounded(connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     for digits in ("1111", "2222", "3333"):
         await insert_postback(connection, at=NOON, source=digits, store_app=int(digits))
-    for bound, by in (("GROUPS_MAX", "day"), ("APPS_MAX", "day"), ("figures", "source")):
+    await source(connection, "11", app="shop")
+    await connection.execute("UPDATE skan_postbacks SET store_app = $1", STORE_APP)
+    await insert_postback(connection, at=NOON, store_app=42)
+    for bound, most in (
+        ("skan_report.APPS_MAX", 1),
+        ("skan_counting.GROUPS_MAX", 3),
+        ("skan_counting.SOURCES_MAX", 2),
+        ("skan_figures.ROWS_MAX", 3),
+    ):
+        assert len((await report(connection)).rows) == 4
         with monkeypatch.context() as patch:
-            if bound == "figures":
-                patch.setattr("console.manage.skan_figures.ROWS_MAX", 2)
-            else:
-                patch.setattr(module, bound, 2)
+            patch.setattr(f"console.manage.{bound}", most)
             with pytest.raises(Refused):
-                await report(connection, by=by)
+                await report(connection)
 
 
 async def test_the_command_shows_the_same(connection: asyncpg.Connection, console: Console) -> None:
