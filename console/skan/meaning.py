@@ -112,8 +112,10 @@ def _print_schema(made: SkanSchema, *, json: bool) -> None:
 def _line(one: FineValue | CoarseValue, currency: str | None) -> tuple[str, str, str, str]:
     revenue = ""
     if (one.revenue_min, one.revenue_max) != (None, None):
-        upper = "or more" if one.revenue_max is None else f"to {one.revenue_max}"
-        revenue = f"{one.revenue_min or 0} {upper} {currency}"
+        least = one.revenue_min or "0"
+        revenue = (
+            f"{least} {currency} or more" if one.revenue_max is None else f"{least} to {one.revenue_max} {currency}"
+        )
     events = ", ".join(one.events)
     if isinstance(one, FineValue):
         return (str(one.from_) if one.from_ == one.to else f"{one.from_}–{one.to}", "0", events, revenue)

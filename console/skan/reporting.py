@@ -64,4 +64,7 @@ def _events(row: SkanRow) -> str:
 
 def _revenue(row: SkanRow) -> str:
     ranges = ((currency, least, row.revenue_max[currency]) for currency, least in row.revenue_min.items())
-    return ", ".join(f"{least}–{'?' if most is None else most} {currency}" for currency, least, most in ranges)
+    return ", ".join(
+        f"{least} {currency} or more" if most is None else f"{least} to {most} {currency}"
+        for currency, least, most in ranges
+    )

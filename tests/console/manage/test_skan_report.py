@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from console.manage.common import Refused
+from console.manage.skan_counting import TOLD
 from console.manage.skan_figures import SkanRow
 from console.manage.skan_report import SkanReport, skan_report
 from console.manage.skan_schemas import set_skan_schema
 from console.manage.skan_sources import NewSource, create_source, delete_source
-from schemas.ids import new_id
+from schemas.ids import floor_id, new_id
 from schemas.skan.values import ConversionValues
+from schemas.sql import load
 from tests.console.conftest import Console
 from tests.consumers.costs.bill import SHOP
 from tests.support.logs import pool_of
@@ -263,9 +265,24 @@ async def test_a_report_is_bounded(connection: asyncpg.Connection, monkeypatch: 
                 await report(connection)
 
 
+async def test_postbacks_are_counted_without_reading_their_bodies(connection: asyncpg.Connection) -> None:
+    # a table of a few rows would be read whole
+    await connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+    await insert_postback(connection, at=NOON)
+    ids = floor_id(0), new_id(int(NOON.timestamp()) * 2_000_000)
+    sources: list[list[Any]] = [[] for _ in TOLD]
+    for name, values in (
+        ("counts", ([STORE_APP], *ids, [ids[0]], True, True, True, *sources, None)),
+        ("told_sources", ([STORE_APP], *ids, 1)),
+    ):
+        plan = await connection.fetch(f"EXPLAIN {load('skan_meaning')[name]}", *values)
+        assert any("Index Only Scan using skan_postbacks_valid" in row[0] for row in plan), plan
+
+
 async def test_the_command_shows_the_same(connection: asyncpg.Connection, console: Console) -> None:
     await source(connection, "39")
-    await schema(connection, NOON, {"fine": [{"from": 5, "to": 5, "events": ["launch"]}]})
+    paid = {"from": 5, "to": 5, "events": ["launch"], "revenue_min": "1"}
+    await schema(connection, NOON, {"currency": "EUR", "fine": [paid]})
     await insert_postback(connection, at=NOON, fine=5)
     days = ("--since", "2026-11-01", "--until", "2026-11-30")
     found = console.facts("skan", "report", *days)
@@ -275,5 +292,6 @@ async def test_the_command_shows_the_same(connection: asyncpg.Connection, consol
     page = console.run("skan", "report", *days, "--by", "day,app,campaign").stdout
     assert "spring" in page
     assert "launch 1" in page
+    assert "1.00 EUR or more" in page
     assert "There are none." in console.run("skan", "report", "--until", "2026-10-01").stdout
     assert "'hour'" in console.refusal("skan", "report", "--by", "hour", code=2)
