@@ -17,6 +17,8 @@ from console.profile_commands import profiles
 from console.rates import rates
 from console.sheet import sheet
 from console.skan import bids as bids  # registers `skan bid`
+from console.skan import meaning as meaning  # registers `skan schema` and `skan source`
+from console.skan import reporting as reporting  # registers `skan report`
 from console.skan import showing as showing  # registers `skan show`
 from console.skan.commands import skan
 from console.status.command import status

@@ -22,6 +22,7 @@ MAY_NAME: dict[Kind, str] = {
     "correction": load("scope")["correction"],
     "postback_template": load("scope")["postback_template"],
     "postback": load("scope")["postback"],
+    "skan_source": load("scope")["skan_source"],
 }
 """Statements that give a row when a limited token may name the thing."""
 _TOKEN_CHARS_MAX = 200

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Kind = Literal[
-    "app", "partner", "campaign", "link", "tariff", "correction", "postback_template", "postback"
+    "app", "partner", "campaign", "link", "tariff", "correction", "postback_template", "postback", "skan_source"
 ]  # fmt: skip
 """Things that a limited token may be kept from: access.py says how."""
 Limit = Literal["apps", "partner"]

@@ -11,6 +11,7 @@ from console.api.rows.money import CORRECTIONS, MONEY, RATES, TARIFFS
 from console.api.rows.partners import PARTNERS
 from console.api.rows.postbacks import POSTBACKS, TEMPLATES
 from console.api.rows.skan_bids import SKAN_BIDS
+from console.api.rows.skan_meaning import SKAN_MEANING
 from console.api.rows.skan_postbacks import SKAN_POSTBACKS
 from console.api.rows.tokens import TOKENS
 
@@ -27,5 +28,6 @@ ROUTES: tuple[Route, ...] = (
     *POSTBACKS,
     *SKAN_BIDS,
     *SKAN_POSTBACKS,
+    *SKAN_MEANING,
     *TOKENS,
 )

@@ -46,3 +46,8 @@ WHERE t.id::text = $1 AND ($2::text[] IS NULL OR t.app = ANY ($2)) AND ($3::text
 -- Likewise the postback.
 SELECT true FROM postbacks b
 WHERE b.id::text = $1 AND ($2::text[] IS NULL OR b.app = ANY ($2)) AND ($3::text IS NULL OR b.partner = $3);
+
+-- name: skan_source
+-- Likewise the source of Apple's postbacks.
+SELECT true FROM skan_sources s JOIN campaigns c ON c.id = s.campaign
+WHERE s.id::text = $1 AND ($2::text[] IS NULL OR s.app = ANY ($2)) AND ($3::text IS NULL OR c.partner = $3);

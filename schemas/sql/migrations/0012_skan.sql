@@ -32,7 +32,10 @@ CREATE TABLE skan_postbacks (
 
 CREATE UNIQUE INDEX skan_postbacks_claims ON skan_postbacks (framework, transaction) WHERE verdict = 'valid';
 CREATE INDEX skan_postbacks_transaction ON skan_postbacks (transaction, id);
-CREATE INDEX skan_postbacks_valid ON skan_postbacks (store_app, id) WHERE verdict = 'valid';
+-- The report counts these without reading the bodies.
+CREATE INDEX skan_postbacks_valid ON skan_postbacks (store_app, id)
+    INCLUDE (framework, network, source_kind, source, sequence, did_win, conversion, fine, coarse)
+    WHERE verdict = 'valid';
 CREATE INDEX skan_postbacks_others ON skan_postbacks (id) WHERE verdict <> 'valid';
 
 -- What conversion values mean, a row a version: schemas.skan.values. It holds for postbacks received from then on.

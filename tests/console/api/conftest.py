@@ -19,7 +19,7 @@ from process.postgres import open_pool
 from schemas.settings import Settings
 from schemas.tokens import Role
 
-TABLES = ("apps", "app_keys", "partners", "campaigns", "links", "audit")
+TABLES = ("apps", "app_keys", "partners", "campaigns", "links", "skan_schemas", "skan_sources", "audit")
 
 
 class Api:

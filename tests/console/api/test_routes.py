@@ -42,6 +42,8 @@ BODIES: dict[str, Any] = {
     },
     "change_postback_template": {"mode": "all"},
     "try_postback_template": {"send": False},
+    "set_skan_schema": {"fine": [{"from": 0, "to": 9, "events": ["purchase"]}]},
+    "create_skan_source": {"app": "NAME", "campaign": "NAME", "source_identifier": "39"},
     "rotate_token": {},
     "answer_skan_bid": {"request": {"imp": [{"ext": {"skadn": {"versions": ["2.0"]}}}]}, "campaign_id": 45},
 }
