@@ -17,6 +17,7 @@ from console.profile_commands import profiles
 from console.rates import rates
 from console.sheet import sheet
 from console.skan import showing as showing  # registers `skan show`
+from console.skan import signing as signing  # registers `skan sign` and `skan web-ad`
 from console.skan.commands import skan
 from console.status.command import status
 from console.tail import tail

@@ -11,6 +11,7 @@ from console.api.rows.money import CORRECTIONS, MONEY, RATES, TARIFFS
 from console.api.rows.partners import PARTNERS
 from console.api.rows.postbacks import POSTBACKS, TEMPLATES
 from console.api.rows.skan_postbacks import SKAN_POSTBACKS
+from console.api.rows.skan_signing import SKAN_SIGNING
 from console.api.rows.tokens import TOKENS
 
 ROUTES: tuple[Route, ...] = (
@@ -25,5 +26,6 @@ ROUTES: tuple[Route, ...] = (
     *TEMPLATES,
     *POSTBACKS,
     *SKAN_POSTBACKS,
+    *SKAN_SIGNING,
     *TOKENS,
 )

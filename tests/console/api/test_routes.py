@@ -42,6 +42,8 @@ BODIES: dict[str, Any] = {
     },
     "change_postback_template": {"mode": "all"},
     "try_postback_template": {"send": False},
+    "sign_skan_ad": {"version": "1.0", "campaign_id": 3, "itunes_item_id": 525463029},
+    "issue_skan_web_ad": {"source_identifier": 5239, "itunes_item_id": 525463029},
     "rotate_token": {},
 }
 """A body that is right, of every route that has one; NAME: whose it is."""
