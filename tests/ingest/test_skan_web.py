@@ -240,6 +240,8 @@ async def test_the_edge_does_not_start_with_what_is_wrong(tmp_path: Path, settin
     file = tmp_path / "file"
     file.write_text('{"company_domain": "a.example", "skadnetwork_ids": [{"id": 1}]}')
     named = {key: value.replace("{file}", str(file)) for key, value in settings.items()}
+    stopped = asyncio.Event()
+    stopped.set()
     with pytest.raises(ConfigError, match=words) as refused:
-        await run_edge(Settings.read(named | {"TOUCHLINE_DATA": str(tmp_path)}), asyncio.Event())
+        await run_edge(Settings.read(named | {"TOUCHLINE_DATA": str(tmp_path)}), stopped)
     assert base64_of()[:20] not in str(refused.value)
