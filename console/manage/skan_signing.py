@@ -121,7 +121,8 @@ def sign_ad(settings: Settings, asked: AdToSign, *, key: str | None = None) -> S
 
 def _ad(settings: Settings, asked: AdToSign) -> Ad:
     if asked.version not in VERSIONS:
-        raise Invalid("version", f"{shown(str(asked.version))} is none of {', '.join(VERSIONS)}.")
+        said = "is missing: it is one" if asked.version is None else f"{shown(asked.version)} is none"
+        raise Invalid("version", f"{said} of {', '.join(VERSIONS)}.")
     on_web = asked.source_domain is not None
     if on_web and asked.version != "4.0":
         raise Invalid("source_domain", f"is not of version {asked.version}: ads on websites are signed from 4.0 on.")
