@@ -20,6 +20,7 @@ from console.skan import bids as bids  # registers `skan bid`
 from console.skan import meaning as meaning  # registers `skan schema` and `skan source`
 from console.skan import reporting as reporting  # registers `skan report`
 from console.skan import showing as showing  # registers `skan show`
+from console.skan import signing as signing  # registers `skan sign` and `skan web-ad`
 from console.skan.commands import skan
 from console.status.command import status
 from console.tail import tail

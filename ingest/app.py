@@ -23,6 +23,8 @@ from ingest.links_feed import LinksFeed
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
 from ingest.skan import SkanHandler
+from ingest.skan_ids import SkanIds, read_ids
+from ingest.skan_web import SkanWeb
 from ingest.well_known import WellKnown
 from process.health import served
 from process.life import sleep_unless
@@ -30,6 +32,7 @@ from process.metrics import Meters
 from process.postgres import open_pool
 from schemas import metrics
 from schemas.settings import Settings
+from schemas.skan.ads import signing_keys
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,9 @@ DRAIN_S = 5.0
 OPENAPI = Path(__file__).with_name("openapi.json")
 
 
-def make_app(hits: HitHandler, sdk: SdkHandler, skan: SkanHandler, well_known: WellKnown) -> web.Application:
+def make_app(
+    hits: HitHandler, sdk: SdkHandler, skan: SkanHandler, well_known: WellKnown, skan_web: SkanWeb, skan_ids: SkanIds
+) -> web.Application:
     """Paths → handlers."""
     app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_plain_errors])
     for path in ("/serve/{link}", "/c/{link}", "/i/{link}"):
@@ -56,10 +61,13 @@ def make_app(hits: HitHandler, sdk: SdkHandler, skan: SkanHandler, well_known: W
     for slash in ("", "/"):  # Apple's own examples have it at the end
         app.router.add_post(f"/.well-known/skadnetwork/report-attribution{slash}", skan.skadnetwork)
         app.router.add_post(f"/.well-known/appattribution/report-attribution{slash}", skan.adattributionkit)
+        app.router.add_post(f"/.well-known/skadnetwork/get-signed-payload{slash}", skan_web.signed_payload)
     app.router.add_get("/openapi.json", _openapi)
     for folder in ("", "/.well-known"):
         app.router.add_get(f"{folder}/apple-app-site-association", well_known.apple)
     app.router.add_get("/.well-known/assetlinks.json", well_known.android)
+    app.router.add_get("/skadnetworkids.json", skan_ids.json)
+    app.router.add_get("/skadnetworkids.xml", skan_ids.xml)
     return app
 
 
@@ -129,6 +137,7 @@ async def open_lanes(app: web.Application, hits: Hits) -> tuple[Lanes, web.AppRu
 async def run_edge(settings: Settings, stop: asyncio.Event, worker: int = 0, listen_fd: int | None = None) -> None:
     """Serve until `stop`; then stop accepting, finish what is open, flush, end."""
     _allow_many_files()
+    network_keys, skan_ids = signing_keys(settings.skan_networks), SkanIds(read_ids(settings))
     settings.data.mkdir(parents=True, exist_ok=True)
     meters = Meters()
     links = Links()
@@ -138,8 +147,14 @@ async def run_edge(settings: Settings, stop: asyncio.Event, worker: int = 0, lis
     recorder = Recorder(settings, worker, meters)
     recorder.open()
     hits = Hits(links, recorder, TrustedProxies(settings.trusted_proxies), meters)
-    sdk, skan = SdkHandler(links, recorder, pool, hits, meters), SkanHandler(recorder, hits, meters)
-    app = make_app(HitHandler(hits), sdk, skan, WellKnown(links))
+    app = make_app(
+        HitHandler(hits),
+        SdkHandler(links, recorder, pool, hits, meters),
+        SkanHandler(recorder, hits, meters),
+        WellKnown(links),
+        SkanWeb(network_keys, pool, hits),
+        skan_ids,
+    )
     app.on_response_prepare.append(listen.last_answers(stop))
     lanes, runner = await open_lanes(app, hits)
     work = (feed.run(stop), lanes.sweep(stop), _measure(recorder, links, meters, stop))

@@ -13,6 +13,7 @@ from console.api.rows.postbacks import POSTBACKS, TEMPLATES
 from console.api.rows.skan_bids import SKAN_BIDS
 from console.api.rows.skan_meaning import SKAN_MEANING
 from console.api.rows.skan_postbacks import SKAN_POSTBACKS
+from console.api.rows.skan_signing import SKAN_SIGNING
 from console.api.rows.tokens import TOKENS
 
 ROUTES: tuple[Route, ...] = (
@@ -29,5 +30,6 @@ ROUTES: tuple[Route, ...] = (
     *SKAN_BIDS,
     *SKAN_POSTBACKS,
     *SKAN_MEANING,
+    *SKAN_SIGNING,
     *TOKENS,
 )

@@ -9,6 +9,7 @@ import asyncpg
 from process.life import sleep_unless
 from process.postgres import AWAY, LOST_RACE
 from schemas.ids import floor_id
+from schemas.skan.web_ads import KEPT_DAYS
 from schemas.sql import load
 
 log = logging.getLogger(__name__)
@@ -38,4 +39,4 @@ async def tidy_once(pool: asyncpg.Pool) -> None:
         forgotten += gone
     if forgotten:
         log.info("%d bodies that did not count are older than %d days: deleted", forgotten, OTHERS_DAYS)
-    await pool.execute(load("skan")["forget_web_ads"])
+    await pool.execute(load("skan_web")["forget_web_ads"], KEPT_DAYS)

@@ -79,7 +79,9 @@ def impression_jws(key: ec.EllipticCurvePrivateKey, network: str, payload: Mappi
 
 def signing_keys(signers: Iterable[SkanSigner]) -> dict[str, ec.EllipticCurvePrivateKey]:
     """Network → its key. Raises ConfigError, which never holds any of a key."""
-    return {network: load_signing_key(key, f"the key of {network}") for network, key in signers}
+    return {
+        network: load_signing_key(key, f"TOUCHLINE_SKAN_NETWORKS: the key of {network}") for network, key in signers
+    }
 
 
 def load_signing_key(text: str, what: str = "the key") -> ec.EllipticCurvePrivateKey:

@@ -27,7 +27,3 @@ WHERE framework = $1 AND transaction = $2 AND verdict <> 'invalid';
 DELETE FROM skan_postbacks WHERE id IN (
     SELECT id FROM skan_postbacks WHERE verdict <> 'valid' AND id < $1 ORDER BY id LIMIT $2)
 RETURNING 1;
-
--- name: forget_web_ads
--- Nonces of web ads hold for 30 days, as long as a tap can bring an install.
-DELETE FROM skan_web_ads WHERE issued_at < now() - interval '30 days';

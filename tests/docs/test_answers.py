@@ -15,6 +15,7 @@ from http.client import HTTPConnection
 from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -22,9 +23,12 @@ from deploy.demo import KEY, LINK
 from ingest.accept import S2S_PARAMETERS
 from ingest.bodies import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
 from ingest.skan import POSTBACK_BYTES_MAX
+from ingest.skan_web import BODY_BYTES_MAX as TAP_BYTES_MAX
 from schemas.protection import signed
+from schemas.skan.web_ads import source_nonce
 from tests.docs.document import DOCUMENT, operations, reasons, resolved, undocumented, validator
 from tests.support.product import TOUCHLINE, Product, eventually, free_ports
+from tests.support.signing import NETWORK
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/130.0.0.0 Mobile"}
 PERSON = {**PHONE, "Accept": "text/html"}
@@ -145,7 +149,30 @@ def posts(path: str) -> list[Case]:
 
 
 REPORT = "/.well-known/skadnetwork/report-attribution"
+TAPPED = "/.well-known/skadnetwork/get-signed-payload"
+ISSUED = {name: uuid4() for name in ("here", "elsewhere", "gone")}
+"""Nonces of web ads: of ours, of another website, of a network that is not ours any more."""
+
+
+def tap(nonce: UUID, **changes: object) -> bytes:
+    example = DOCUMENT["paths"][TAPPED]["post"]["requestBody"]["content"]["application/json"]["example"]
+    return encoded(example | {"source_nonce": source_nonce(nonce)} | changes)
+
+
+TAPS = [
+    Case(TAPPED, 200, body=tap(ISSUED["here"])),
+    Case(TAPPED, 400, "bad_field", body=tap(ISSUED["here"], version="3.0")),
+    Case(TAPPED, 400, "bad_json", body=b"{"),
+    Case(TAPPED, 400, "bad_body", body=b"not compressed", headers={"Content-Encoding": "gzip"}),
+    Case(TAPPED, 404, "unknown_nonce", body=tap(uuid4())),
+    Case(TAPPED, 404, "other_domain", body=tap(ISSUED["elsewhere"])),
+    Case(TAPPED, 404, "no_network_key", body=tap(ISSUED["gone"])),
+    Case(TAPPED, 413, "body_too_large", body=b" " * (TAP_BYTES_MAX + 1)),
+    Case(TAPPED, 503, "database_away", body=tap(uuid4()), distress=True),
+]
+
 OWN = "/v1/installs/{install_id}"
+IDS = ("/skadnetworkids.json", "/skadnetworkids.xml")
 WELL_KNOWN = (
     "/.well-known/apple-app-site-association",
     "/apple-app-site-association",
@@ -162,6 +189,9 @@ CASES = [
     Case(OWN, 401, "unknown_key"),
     Case(OWN, 403, "wrong_key", headers=VISITED),
     Case(OWN, 503, "database_away", headers=APP, distress=True),
+    *TAPS,
+    *(Case(path, 200) for path in IDS),
+    *(Case(path, 404, "no_networks", distress=True) for path in IDS),
     Case("/openapi.json", 200),
     Case("/touchline.js", 200),
     *(Case(path, 200, headers=OWN_HOST) for path in WELL_KNOWN),
@@ -206,6 +236,8 @@ def edge(product: Product) -> str:
         product.sql("INSERT INTO links (id, app, campaign) VALUES ($1, 'openapi', $1)", link)
         target = f"/c/{link}?{PING}"
         eventually(partial(_is_refused, product.url, target))
+    for name, network, domain in (("here", NETWORK, None), ("elsewhere", NETWORK, "x.example"), ("gone", "a.b", None)):
+        product.sql("INSERT INTO skan_web_ads VALUES ($1, $2, 5239, 525463029, $3)", ISSUED[name], network, domain)
     eventually(lambda: product.get(f"/c/{PAUSED}", PERSON)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", APP)[0] == 200)
     eventually(lambda: product.get("/v1/installs/openapi-1", VISITED)[0] == 403)

@@ -15,6 +15,7 @@ from ingest.accept import S2S_PARAMETERS, Form
 from ingest.app import make_app
 from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, RevenueBody, VisitBody
 from ingest.hits import form_and_link
+from ingest.skan_web import TapBody
 from schemas.events import RESERVED_EVENTS, Referrer
 from schemas.identifiers import KINDS
 from schemas.rules import OF_INSTALLS
@@ -112,6 +113,7 @@ def codes(node: ast.expr) -> set[str]:
         ("Device", DeviceBody),
         ("Revenue", RevenueBody),
         ("Referrer", Referrer),
+        ("Tap", TapBody),
     ],
 )
 def test_the_fields_of_a_body_are_those_the_edge_reads(name: str, struct: Any) -> None:

@@ -1,10 +1,13 @@
 """A running edge: the real application, recorder and journals on a real socket, without Postgres and Kafka."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from ingest.app import make_app, open_lanes
 from ingest.client_address import TrustedProxies
@@ -15,12 +18,15 @@ from ingest.links import Links
 from ingest.recorder import Recorder
 from ingest.sdk import SdkHandler
 from ingest.skan import SkanHandler
+from ingest.skan_ids import SkanIds
+from ingest.skan_web import SkanWeb
 from ingest.well_known import WellKnown
 from process.metrics import Meters
 from schemas import journal
 from schemas.codec import decode_apple, decode_conversion, decode_hit, decode_reject, is_tally
 from schemas.events import ApplePostback, Conversion, Hit, Reject
 from schemas.settings import Settings
+from schemas.skan.lists import IdList
 from schemas.topics import CONVERSIONS, HITS, REJECTS, SKAN, Topic
 from tests.ingest.samples import some_links
 
@@ -79,17 +85,26 @@ class Edge:
 
 
 @asynccontextmanager
-async def running_edge(data: Path, *, fast: bool = True) -> AsyncIterator[Edge]:
+async def running_edge(
+    data: Path,
+    *,
+    fast: bool = True,
+    pool: Any = None,
+    network_keys: Mapping[str, EllipticCurvePrivateKey] = MappingProxyType({}),
+    ids: IdList | None = None,
+) -> AsyncIterator[Edge]:
     """Made of the same parts as ingest/app.py makes it; `fast` False: aiohttp's handlers serve everything."""
     edge = Edge(data)
     edge.recorder.open()
-    pool: Any = NoPostgres()
+    pool = pool or NoPostgres()
     hits = Hits(edge.links, edge.recorder, TrustedProxies(()), edge.meters)
     app = make_app(
         HitHandler(hits),
         SdkHandler(edge.links, edge.recorder, pool, hits, edge.meters),
         SkanHandler(edge.recorder, hits, edge.meters),
         WellKnown(edge.links),
+        SkanWeb(network_keys, pool, hits),
+        SkanIds(ids),
     )
     edge.lanes, runner = await open_lanes(app, hits)
     factory: Any = (lambda: Lane(edge.lanes)) if fast else edge.lanes.make_handler

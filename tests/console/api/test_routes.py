@@ -44,6 +44,8 @@ BODIES: dict[str, Any] = {
     "try_postback_template": {"send": False},
     "set_skan_schema": {"fine": [{"from": 0, "to": 9, "events": ["purchase"]}]},
     "create_skan_source": {"app": "NAME", "campaign": "NAME", "source_identifier": "39"},
+    "sign_skan_ad": {"version": "1.0", "campaign_id": 3, "itunes_item_id": 525463029},
+    "issue_skan_web_ad": {"source_identifier": 5239, "itunes_item_id": 525463029},
     "rotate_token": {},
     "answer_skan_bid": {"request": {"imp": [{"ext": {"skadn": {"versions": ["2.0"]}}}]}, "campaign_id": 45},
 }

@@ -15,6 +15,7 @@ from console.manage.tokens import NewToken, create_token
 from process.postgres import connect
 from schemas.settings import Settings
 from tests.support.product import eventually, free_ports
+from tests.support.signing import NETWORK, base64_of
 
 # what is deleted is still shown; and a title may be asked for that is not printable
 EXCLUDED = "use_after_free,positive_data_acceptance"
@@ -28,6 +29,7 @@ def console_url(database_url: str, tmp_path: Path) -> Iterator[str]:
         "TOUCHLINE_DATA": str(tmp_path),
         "TOUCHLINE_CONSOLE_PORT": str(port),
         "TOUCHLINE_METRICS_PORT": str(port + 1),
+        "TOUCHLINE_SKAN_NETWORKS": f"{NETWORK}={base64_of()}",
     }
     log = tmp_path / "console.log"
     with log.open("wb") as out:
