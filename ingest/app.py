@@ -98,6 +98,9 @@ async def _plain_errors(request: web.Request, handler: Any) -> web.StreamRespons
     except Exception:
         log.exception("%s %s", request.method, request.path[:200])  # a query says who the person is
         response = answer.problem(500, "internal_error", "The request could not be handled.").response()
+    if request.content.exception() is not None:  # aiohttp would read on, and log what it meets at everybody's wish
+        request.content.feed_eof()
+        response.force_close()
     if request.protocol._request_count >= REQUESTS_A_CONNECTION_MAX:
         response.force_close()
     return response

@@ -65,11 +65,7 @@ class SkanWeb:
 
     async def signed_payload(self, http: web.Request) -> web.Response:
         """POST /.well-known/skadnetwork/get-signed-payload"""
-        said = self._hits.say(await self._answer(http))
-        response = said.response()
-        if said.reason == "bad_body":  # what follows on the connection cannot be told from the body
-            response.force_close()
-        return response
+        return self._hits.say(await self._answer(http)).response()
 
     async def _answer(self, http: web.Request) -> Answer:
         try:

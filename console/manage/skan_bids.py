@@ -15,10 +15,10 @@ from console.manage.refusals import Invalid
 from console.skan_bids import values
 from console.skan_bids.answering import BidAnswer, answer
 from console.skan_bids.asked import Numbers, numbers_of
-from console.skan_bids.making import Keys, Tools, Wanted
+from console.skan_bids.making import Tools, Wanted
 from console.skan_bids.objects import FidelityType, Overlay
 from schemas.errors import ConfigError
-from schemas.settings import Settings, SkanSigner
+from schemas.settings import Settings
 from schemas.skan.ads import signing_keys
 from schemas.skan.lists import parse_list
 
@@ -57,7 +57,7 @@ class SkanBid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 async def answer_bid(asked: SkanBid, settings: Settings) -> BidAnswer:
     """What is wrong with `request` or `bid` is a reason in the answer. Raises Invalid for the other fields."""
-    keys = _keys(settings.skan_networks)
+    keys = signing_keys(settings.skan_networks)
     network = asked.network.strip().lower() if asked.network is not None else None
     if network is not None and network not in keys:
         raise Invalid("network", f"{shown(network)} is no ad network of TOUCHLINE_SKAN_NETWORKS.")
@@ -86,11 +86,6 @@ async def answer_bid(asked: SkanBid, settings: Settings) -> BidAnswer:
 
 def _first(said: Sequence[Any]) -> Any:
     return next((one for one in said if values.is_text_or_number(one)), None)
-
-
-@lru_cache(maxsize=4)
-def _keys(signers: tuple[SkanSigner, ...]) -> Keys:
-    return signing_keys(signers)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,6 @@
 """Ads of SKAdNetwork and impressions of AdAttributionKit, checked and signed. Nothing is stored."""
 
-from collections.abc import Mapping, Set
-from functools import lru_cache
+from collections.abc import Set
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ from console.manage.skan_fields import (
     uuid_of,
 )
 from schemas.events import Framework
-from schemas.settings import Settings, SkanSigner
+from schemas.settings import Settings
 from schemas.skan.ads import NETWORK_SUFFIXES, Ad, ad_string, impression_jws, load_signing_key, sign, signing_keys
 from schemas.skan.signed import AD_ORDER, VERSIONS, WEB_AD_ORDER, Version
 from schemas.skan.web_ads import WEB_FIDELITY
@@ -194,10 +193,4 @@ def _number(asked: AdToSign, field: str, lowest: int, highest: int) -> int | Non
 def _key(settings: Settings, network: str, given: str | None) -> EllipticCurvePrivateKey:
     if given is not None:
         return load_signing_key(given)
-    return _keys(settings.skan_networks).get(network) or no_key_of(network)
-
-
-@lru_cache(maxsize=4)
-def _keys(signers: tuple[SkanSigner, ...]) -> Mapping[str, EllipticCurvePrivateKey]:
-    """Read once a process."""
-    return signing_keys(signers)
+    return signing_keys(settings.skan_networks).get(network) or no_key_of(network)

@@ -5,7 +5,8 @@ ES256 signature (RFC 7518 §3.4) is R and S of 32 bytes each.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -77,8 +78,9 @@ def impression_jws(key: ec.EllipticCurvePrivateKey, network: str, payload: Mappi
     return f"{signed}.{_base64url(r.to_bytes(32) + s.to_bytes(32))}"
 
 
-def signing_keys(signers: Iterable[SkanSigner]) -> dict[str, ec.EllipticCurvePrivateKey]:
-    """Network → its key. Raises ConfigError, which never holds any of a key."""
+@lru_cache(maxsize=4)
+def signing_keys(signers: tuple[SkanSigner, ...]) -> Mapping[str, ec.EllipticCurvePrivateKey]:
+    """Network → its key; read once a process. Raises ConfigError, which never holds any of a key."""
     return {
         network: load_signing_key(key, f"TOUCHLINE_SKAN_NETWORKS: the key of {network}") for network, key in signers
     }

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.skan import POSTBACK_BYTES_MAX
 from tests.ingest.edge import Edge
+from tests.ingest.samples import SDK_KEY
 
 PATHS = {
     "/.well-known/skadnetwork/report-attribution/": "skadnetwork",
@@ -71,3 +72,16 @@ async def test_nothing_of_the_device_is_written_down(edge: Edge, client: aiohttp
 async def test_only_posts_are_taken(edge: Edge, client: aiohttp.ClientSession) -> None:
     async with client.get("/.well-known/skadnetwork/report-attribution/") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/.well-known/skadnetwork/get-signed-payload", "/v1/installs", "/v1/events"])
+async def test_a_body_that_cannot_be_read_ends_the_connection_and_fills_no_log(
+    edge: Edge, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Authorization": f"Bearer {SDK_KEY}", "Connection": "keep-alive"}
+    for _ in range(2):
+        async with client.post(path, data=b"this is not compressed", headers=headers) as answer:
+            assert (answer.status, answer.headers["X-Touchline-Reason"]) == (400, "bad_body")
+            assert answer.headers["Connection"] == "close"
+    await asyncio.sleep(0.05)
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []

@@ -172,7 +172,7 @@ def test_a_bad_key_is_refused_without_being_told(tmp_path: Path) -> None:
         ("\0", "neither a PEM file nor base64"),
     ):
         with pytest.raises(ConfigError, match=words) as refused:
-            signing_keys([SkanSigner(NETWORK, text)])
+            signing_keys((SkanSigner(NETWORK, text),))
         assert f"TOUCHLINE_SKAN_NETWORKS: the key of {NETWORK}" in str(refused.value)
         assert text not in str(refused.value)
         assert base64_of()[40:60] not in str(refused.value)
