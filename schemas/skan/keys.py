@@ -46,6 +46,8 @@ class AppleKeys:
         for number, (kid, text) in enumerate(extra, 1):
             key = _load(f"TOUCHLINE_SKAN_KEYS: key {number} ", text)
             if kid is not None:
+                if not isinstance(key.curve, ec.SECP256R1):
+                    raise ConfigError(f"TOUCHLINE_SKAN_KEYS: key {number} is not on P-256, as AdAttributionKit's are.")
                 self._kids[kid] = Key(kid, key)
             else:
                 of_curve = self._p192 if isinstance(key.curve, ec.SECP192R1) else self._p256

@@ -22,8 +22,20 @@ UPDATE skan_postbacks
 SET verdict = CASE WHEN hash = $3 THEN 'duplicate' ELSE 'changed' END, reason = CASE WHEN hash = $3 THEN $4 ELSE $5 END
 WHERE framework = $1 AND transaction = $2 AND verdict <> 'invalid';
 
+-- name: too_many_from
+-- The newest body that does not count and has $1 newer ones; null while there are fewer.
+SELECT id FROM skan_postbacks WHERE verdict <> 'valid' ORDER BY id DESC OFFSET $1 LIMIT 1;
+
 -- name: forget_others
--- Bodies that do not count, received before the id $1, a few at a time.
-DELETE FROM skan_postbacks WHERE id IN (
-    SELECT id FROM skan_postbacks WHERE verdict <> 'valid' AND id < $1 ORDER BY id LIMIT $2)
-RETURNING 1;
+-- Bodies that do not count, up to the id $1, at most $2 at a time; they leave the accounting too. Gives how many.
+WITH gone AS (
+    DELETE FROM skan_postbacks WHERE id IN (
+        SELECT id FROM skan_postbacks WHERE verdict <> 'valid' AND id <= $1 ORDER BY id LIMIT $2)
+    RETURNING framework, (('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 3600000)::int AS hour
+), counted AS (
+    SELECT framework, hour, count(*) AS records FROM gone GROUP BY 1, 2
+), taken AS (
+    UPDATE received r SET records = r.records - c.records FROM counted c
+    WHERE r.topic = 'skan' AND r.subject = c.framework AND r.hour = c.hour
+)
+SELECT coalesce(sum(records), 0)::bigint FROM counted;

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import asyncpg
 import pytest
@@ -12,6 +14,7 @@ from consumers.skan.housekeeping import tidy_once
 from consumers.sources import Record
 from process.metrics import Meters
 from schemas.codec import encode
+from schemas.ids import hour_of
 from tests.consumers.skan.conftest import Skan, record
 from tests.support import skan_vectors
 
@@ -169,6 +172,23 @@ async def test_bodies_that_do_not_count_go_after_a_time_and_those_that_count_sta
     assert [row["network"] for row in await skan.pool.fetch("SELECT network FROM skan_web_ads")] == ["b"]
     await skan.put(body)
     assert (await skan.verdicts())[-1] == "duplicate"
+
+
+async def test_bodies_that_do_not_count_are_bounded_in_number_and_leave_the_accounting(
+    skan: Skan, caplog: pytest.LogCaptureFixture
+) -> None:
+    body, now_us = postback(), time.time_ns() // 1000
+    sent: list[Mapping[str, Any] | bytes] = [b"1", body, b"2", body, b"3", body]
+    await skan.store([record(one, at_us=now_us + n * 1000) for n, one in enumerate(sent)])
+    received = "INSERT INTO received VALUES ('skan', 'skadnetwork', $1, 6), ('hits', 'skadnetwork', $1, 6)"
+    await skan.pool.execute(received, hour_of(now_us))
+    await tidy_once(skan.pool, others_max=5)
+    assert len(await skan.verdicts()) == 6
+    await tidy_once(skan.pool, others_max=2)
+    assert await skan.verdicts() == ["valid", "invalid", "duplicate"]
+    left = await skan.pool.fetch("SELECT topic, records FROM received ORDER BY topic")
+    assert [tuple(row) for row in left] == [("hits", 6), ("skan", 3)]
+    assert "more than 2 bodies do not count: the oldest 3 are deleted" in caplog.text
 
 
 async def test_a_postback_of_another_sequence_is_another_one(skan: Skan) -> None:

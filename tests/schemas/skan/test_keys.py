@@ -38,6 +38,11 @@ def test_a_setting_holds_keys_of_both_frameworks() -> None:
     assert [name for name, _ in AppleKeys(setting("")).of_version("4.0")] == ["apple P-256"]
 
 
+def test_adattributionkit_is_signed_on_p256_only() -> None:
+    with pytest.raises(ConfigError, match="TOUCHLINE_SKAN_KEYS: key 1 is not on P-256"):
+        AppleKeys(setting(f"tests/1={public(P192)}"))
+
+
 def test_a_kid_may_be_followed_by_a_key_that_ends_in_equal_signs() -> None:
     assert public(P256).endswith("=")
     assert setting(f"a={public(P256)}") == (SkanKey("a", public(P256)),)
