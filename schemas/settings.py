@@ -32,7 +32,7 @@ class SkanSigner(NamedTuple):
 
     network: str
     key: str
-    """Path of a PEM file, or the base64 of the key itself (PKCS #8, DER)."""
+    """Path of a PEM file, or the key itself: PEM, or base64 of PKCS #8 (DER)."""
 
     def __repr__(self) -> str:
         return f"SkanSigner({self.network!r}, …)"

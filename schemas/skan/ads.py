@@ -87,10 +87,12 @@ def signing_keys(signers: tuple[SkanSigner, ...]) -> Mapping[str, ec.EllipticCur
 
 
 def load_signing_key(text: str, what: str = "the key") -> ec.EllipticCurvePrivateKey:
-    """From the path of a PEM file, or the base64 of PKCS #8 (DER) itself. Raises ConfigError without the text."""
+    """From the path of a PEM file, or the key itself: PEM, or base64 of PKCS #8 (DER). Raises ConfigError without the
+    text."""
     try:
         der = _der(text)
-        key = load_der_private_key(der, None) if der else load_pem_private_key(Path(text).read_bytes(), None)
+        pem = text.encode() if text.startswith("-----BEGIN ") else b""
+        key = load_der_private_key(der, None) if der else load_pem_private_key(pem or Path(text).read_bytes(), None)
     except OSError as error:
         raise ConfigError(f"{what} cannot be read from its file: {error.strerror}.") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):

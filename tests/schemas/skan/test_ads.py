@@ -156,7 +156,8 @@ def test_real_signatures_with_leading_zeros_verify() -> None:
 
 def test_a_key_is_a_file_or_itself(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(pem_of())
-    for text in (str(tmp_path / "key.pem"), base64_of()):
+    for text in (str(tmp_path / "key.pem"), base64_of(), pem_of().decode().strip()):
+        assert Settings.read({"TOUCHLINE_SKAN_NETWORKS": f"{NETWORK}={text}"}).skan_networks[0].key == text
         assert verifies(PUBLIC, sign(load_signing_key(text), "text"), "text")
 
 
