@@ -5,74 +5,19 @@ the target. The result says what to record and what to answer.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Literal
 
 import msgspec
 
 from ingest import privacy, protection, targets
-from ingest.caller import UA_CHARS_MAX, Caller
 from ingest.links import Links
+from ingest.stated import NEEDED, Facts, facts_of, states_a_device
 from ingest.templates import expand
-from schemas.addresses import canonical_address
+from ingest.touch import Outcome, Request
 from schemas.errors import Refuse
 from schemas.events import Hit, Mode, Reject, TouchKind
 from schemas.ids import RecordId, new_id
 from schemas.links import Link
 from schemas.query import decode, split_query, storable
-
-LATE_US = 12 * 3_600_000_000
-FUTURE_US = 5 * 60_000_000
-S2S_PARAMETERS = ("device_ip", "device_ua", "click_timestamp")
-_NEEDED = frozenset(S2S_PARAMETERS)
-
-Form = Literal["serve", "click", "impression", "click_gif", "impression_gif"]
-"""The path a request came by: /serve/, /c/, /i/, /c/….gif, /i/….gif."""
-
-Patience = Literal["machine", "person"]
-"""A machine waits for durability or gets a 503; a person is sent on after a moment, durable or not."""
-
-
-class Request(msgspec.Struct, frozen=True, gc=False):
-    """What the rules need of an HTTP request."""
-
-    form: Form
-    link: str
-    host: str
-    """Lower case; the target's own, when it is absolute, else the header's."""
-    query: str
-    caller: Caller
-    peer: str
-    is_head: bool
-    now_us: int
-    care: privacy.Care | None = None
-    """What was left out of it."""
-
-
-class Outcome(msgspec.Struct, gc=False):
-    """What to record and what to answer."""
-
-    status: int
-    patience: Patience = "machine"
-    hit: Hit | None = None
-    location: str | None = None
-    gif: bool = False
-    page: bool = False
-    """A plain page: the link is paused and leads nowhere."""
-    reason: str | None = None
-    parameter: str | None = None
-    detail: str = ""
-    reject: Reject | None = None
-
-
-class Facts(msgspec.Struct, gc=False):
-    """What is known about the device, and what was odd about it."""
-
-    ip: str | None
-    ua: str
-    os: targets.Os
-    touched_us: int
-    flags: list[str]
 
 
 def accept(request: Request, links: Links) -> Outcome:
@@ -90,12 +35,13 @@ def accept(request: Request, links: Links) -> Outcome:
     mode = choose_mode(request, kind, values, link)
     record_id = new_id(request.now_us)
     doubt = None
-    if guard is not None and (mode == "s2s" or _states(request, mode, values)):  # whoever states facts, but not people
+    # whoever states facts, but not people
+    if guard is not None and (mode == "s2s" or states_a_device(request, mode, values)):
         doubt = protection.doubt(guard, came.peer, kind, came.link, came.query, came.now_us)
     if doubt is not None and mode == "s2s":
         return refused(request, link, kind, record_id, doubt, status=403)
     try:
-        facts = _facts(request, mode, values, doubt)
+        facts = facts_of(request, mode, values, doubt)
     except Refuse as refusal:
         return refused(request, link, kind, record_id, refusal)
     if mode == "redirect":
@@ -171,7 +117,7 @@ def choose_mode(request: Request, kind: TouchKind, values: Mapping[str, str], li
     if noredirect is not None:
         return "redirect" if _says_zero(noredirect) else "s2s"
     navigates = request.caller.navigates
-    if not navigates and values.keys() >= _NEEDED:
+    if not navigates and values.keys() >= NEEDED:
         return "s2s"
     if link.kind == "tracking" or (kind == "impression" and not navigates):
         return "page"
@@ -180,98 +126,6 @@ def choose_mode(request: Request, kind: TouchKind, values: Mapping[str, str], li
 
 def _says_zero(value: str) -> bool:
     return value == "0" or ("%" in value and decode(value) == "0")
-
-
-def _facts(request: Request, mode: Mode, values: Mapping[str, str], doubt: Refuse | None) -> Facts:
-    """The sender's words for S2S, the peer otherwise. Raises Refuse only for S2S:
-    a person is redirected whatever the link says, and the hit is flagged. What is in doubt is not taken."""
-    caller, now_us = request.caller, request.now_us
-    flags = ["head"] if request.is_head else []
-    if request.care == "coppa":
-        flags.append(privacy.FLAG)
-    if mode == "s2s":
-        ip, ua, touched = values.get("device_ip"), values.get("device_ua"), values.get("click_timestamp")
-        if not (ip and ua and touched):
-            name = next(name for name in S2S_PARAMETERS if not values.get(name))
-            raise Refuse(f"missing_{name}", f"The parameter {name} is required for S2S requests.", name)
-        # the agent stands in the query, where the consumer reads it
-        facts = Facts(_device_ip(decode(ip)), "", caller.os, _touch_time(decode(touched), now_us), flags)
-    else:
-        facts = Facts(request.peer or None, caller.ua, caller.os, now_us, flags)
-        if _states(request, mode, values):
-            if doubt is not None:
-                flags.append(doubt.code)
-            else:
-                _take_stated_facts(facts, values, now_us)
-    if facts.touched_us < now_us - LATE_US:
-        flags.append("late")
-    return facts
-
-
-def _states(request: Request, mode: Mode, values: Mapping[str, str]) -> bool:
-    """Whether somebody speaks of a device that is not the caller: `noredirect=0`, or a server that asks for the pixel,
-    as networks without a macro for the time do."""
-    if mode == "redirect":
-        return "noredirect" in values
-    return mode == "page" and "device_ip" in values and not request.caller.browses
-
-
-def _take_stated_facts(facts: Facts, values: Mapping[str, str], now_us: int) -> None:
-    stated = {name: decode(values[name]) for name in S2S_PARAMETERS if name in values}
-    if stated.get("device_ua"):
-        facts.ua = storable(stated["device_ua"][:UA_CHARS_MAX])
-        facts.os = targets.device_os(facts.ua)
-    try:
-        if "device_ip" in stated:
-            facts.ip = _device_ip(stated["device_ip"])
-    except Refuse as refusal:
-        facts.flags.append(refusal.code)
-    try:
-        if "click_timestamp" in stated:
-            facts.touched_us = _touch_time(stated["click_timestamp"], now_us)
-    except Refuse as refusal:
-        facts.flags.append(refusal.code)
-
-
-def _device_ip(text: str) -> str:
-    canonical = canonical_address(text)
-    if canonical is None:
-        raise Refuse(
-            "bad_device_ip",
-            f"device_ip {text[:60]!r} is no IPv4 or IPv6 address, nor address/prefix.",
-            "device_ip",
-        )
-    return canonical
-
-
-def _touch_time(text: str, now_us: int) -> int:
-    """Unix microseconds of `click_timestamp` (UTC seconds)."""
-    touched_us = _unix_us(text)
-    if touched_us > now_us + FUTURE_US:
-        raise Refuse(
-            "click_timestamp_in_future",
-            f"click_timestamp {text} lies more than 5 minutes in the future.",
-            "click_timestamp",
-        )
-    return touched_us
-
-
-@lru_cache(maxsize=4096)
-def _unix_us(text: str) -> int:
-    """The pings of a moment carry the same few times."""
-    if not (text.isascii() and text.isdigit()) or len(text) > 20:
-        raise Refuse(
-            "bad_click_timestamp",
-            f"click_timestamp {text[:60]!r} is no time in UTC seconds.",
-            "click_timestamp",
-        )
-    if len(text.lstrip("0")) >= 13:
-        raise Refuse(
-            "click_timestamp_in_milliseconds",
-            f"click_timestamp {text} looks like milliseconds; it must be UTC seconds.",
-            "click_timestamp",
-        )
-    return int(text) * 1_000_000
 
 
 def _hit(request: Request, app: str, kind: TouchKind, mode: Mode, record_id: RecordId, facts: Facts) -> Hit:

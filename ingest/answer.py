@@ -4,7 +4,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from ingest.accept import Outcome
+from ingest.touch import Outcome
 from schemas.errors import Refuse
 
 GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")

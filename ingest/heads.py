@@ -10,11 +10,12 @@ from typing import Any
 
 from aiohttp.http_parser import RawRequestMessage
 
-from ingest.accept import Outcome, Request, choose_mode, protected, refused, touch_kind
+from ingest.accept import choose_mode, protected, refused, touch_kind
 from ingest.caller import caller
 from ingest.hits import form_and_link
 from ingest.links import Links
 from ingest.templates import expand
+from ingest.touch import Outcome, Request
 from schemas.errors import Refuse
 from schemas.ids import new_id
 from schemas.query import split_query

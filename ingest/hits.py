@@ -10,13 +10,14 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from ingest import answer
-from ingest.accept import Form, Outcome, Request, accept, last_resort
+from ingest.accept import accept, last_resort
 from ingest.answer import Answer
 from ingest.batch import Batch
 from ingest.caller import caller
 from ingest.client_address import TrustedProxies
 from ingest.links import Links
 from ingest.recorder import MACHINE_PATIENCE_S, PERSON_PATIENCE_S, Recorder
+from ingest.touch import Form, Outcome, Request
 from process.metrics import Meters
 from schemas import metrics
 from schemas.addresses import parse_address

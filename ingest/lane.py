@@ -14,12 +14,13 @@ from typing import Any, cast
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
 from ingest import heads
-from ingest.accept import Form, Outcome, Request, accept
+from ingest.accept import accept
 from ingest.answer import Answer, problem
 from ingest.batch import Batch
 from ingest.caller import Caller, caller
 from ingest.hits import PATIENCE_S, peer_text
 from ingest.lanes import Lanes
+from ingest.touch import Form, Outcome, Request
 
 log = logging.getLogger(__name__)
 

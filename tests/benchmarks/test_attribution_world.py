@@ -19,9 +19,10 @@ from benchmarks.attribution.shapes import OWN, Clock, draw_delay_s, measured, sh
 from benchmarks.attribution.truth import HOUR_US, Launch, Touch, matchable, same_place
 from benchmarks.attribution.world import History, background, build
 from consumers.touches.user_agent import from_hints, parse
-from ingest.accept import Request, accept
+from ingest.accept import accept
 from ingest.caller import caller
 from ingest.links import Links
+from ingest.touch import Request
 from schemas import codec
 from schemas.addresses import is_public, parse_address
 from schemas.events import Install

@@ -20,10 +20,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from deploy.demo import KEY, LINK
-from ingest.accept import S2S_PARAMETERS
 from ingest.bodies import BODY_BYTES_MAX, ELEMENT_BYTES_MAX, ELEMENTS_MAX
 from ingest.skan import POSTBACK_BYTES_MAX
 from ingest.skan_web import BODY_BYTES_MAX as TAP_BYTES_MAX
+from ingest.stated import S2S_PARAMETERS
 from schemas.protection import signed
 from schemas.skan.web_ads import source_nonce
 from tests.docs.document import DOCUMENT, operations, reasons, resolved, undocumented, validator

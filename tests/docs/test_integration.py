@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from consumers.attribution.facts import CLICK_ID_NAMES
-from ingest.accept import S2S_PARAMETERS
 from ingest.bodies import DeviceBody, EventBody, InstallBody, VisitBody
+from ingest.stated import S2S_PARAMETERS
 from schemas.events import RESERVED_EVENTS
 from schemas.identifiers import ALIASES
 from schemas.rules import Method

@@ -11,11 +11,12 @@ import pytest
 from openapi_spec_validator import validate
 
 from deploy.demo import LINK
-from ingest.accept import S2S_PARAMETERS, Form
 from ingest.app import make_app
 from ingest.bodies import ELEMENTS_MAX, DeviceBody, EventBody, InstallBody, RevenueBody, VisitBody
 from ingest.hits import form_and_link
 from ingest.skan_web import TapBody
+from ingest.stated import S2S_PARAMETERS
+from ingest.touch import Form
 from schemas.events import RESERVED_EVENTS, Referrer
 from schemas.identifiers import KINDS
 from schemas.rules import OF_INSTALLS

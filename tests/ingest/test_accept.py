@@ -6,9 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.accept import FUTURE_US, LATE_US, S2S_PARAMETERS, Form, Outcome, Request, accept
+from ingest.accept import accept
 from ingest.caller import caller
 from ingest.hits import form_and_link, split_target
+from ingest.stated import FUTURE_US, LATE_US, S2S_PARAMETERS
+from ingest.touch import Form, Outcome, Request
 from schemas.codec import decode_hit, decode_reject, encode
 from schemas.events import Hit, Mode, Reject, TouchKind
 from schemas.ids import received_us

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.accept import Form
 from ingest.hits import form_and_link, peer_text, split_target
+from ingest.touch import Form
 
 
 @pytest.mark.parametrize(
