@@ -6,6 +6,7 @@ import msgspec
 import typer
 
 from console.manage.common import shell_user
+from console.manage.profile_templates import OfferedTemplates, create_offered
 from console.manage.templates import (
     LISTED_MAX,
     ChangedTemplate,
@@ -21,6 +22,7 @@ from console.manage.templates import (
 )
 from console.manage.trials import Trial, try_template
 from process.terminal import Command, Json, facts_lines, page, print_json, safe, table, with_postgres
+from schemas.errors import ConfigError
 
 postback_templates = typer.Typer(
     no_args_is_help=True, help="Postback templates: what partners, or you, are told of an app's conversions."
@@ -73,6 +75,38 @@ def create(
     )
     made = with_postgres(lambda connection: create_template(connection, shell_user(), asked))
     _print(made, json=json, headline=f"Created the postback template {made.id}.")
+
+
+@postback_templates.command("offered", cls=Command)
+def offered(
+    app: Annotated[str, typer.Option(metavar="APP", help="Whose conversions.")],
+    partner: Annotated[str, typer.Option(metavar="PARTNER", help="Who is told; it has a profile.")],
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="What `touchline partner-profile show` says that you give; may be repeated."
+        ),
+    ] = None,
+    event: Annotated[str | None, typer.Option(help="Only the one of this event.")] = None,
+    json: Json = False,
+) -> None:
+    """Create the postback templates that a partner's profile offers; those of a draft are off.
+
+    touchline postback-template offered --app shop --partner unity --account game_id=1234567
+    """
+    given: dict[str, str] = {}
+    for pair in account or ():
+        name, said, value = pair.partition("=")
+        if not said:
+            raise ConfigError(f"--account {pair!r} is no NAME=VALUE")
+        given[name.strip()] = value
+    asked = OfferedTemplates(app=app, partner=partner, account=given, event=event)
+    made = with_postgres(lambda connection: create_offered(connection, shell_user(), asked))
+    if json:
+        print_json([msgspec.to_builtins(one) for one in made])
+        return
+    for one in made:
+        _print(one, json=False, headline=f"Created the postback template {one.id}.")
 
 
 @postback_templates.command("list", cls=Command)

@@ -3,6 +3,10 @@
 SELECT (SELECT kind FROM apps WHERE id = $1 AND deleted_at IS NULL) AS app_kind,
        EXISTS (SELECT FROM partners WHERE id = $2 AND deleted_at IS NULL) AS has_partner;
 
+-- name: profile
+-- Of a partner: the name of its profile, null without one.
+SELECT profile FROM partners WHERE id = $1 AND deleted_at IS NULL;
+
 -- name: create
 -- A new postback template.
 INSERT INTO postback_templates (app, partner, event, mode, first_only, method, url, body, reversal_url)

@@ -147,3 +147,31 @@ async def test_a_template_is_tried_out_with_made_up_values_or_an_install(console
     assert "GET https://p.example/" in console.run("postback-template", "try", own, "--install", "i").stdout
     console.facts("postback-template", "delete", own)
     assert "deleted" in console.refusal("postback-template", "try", own, "--send", code=1)
+
+
+async def test_the_templates_that_a_profile_offers_are_created_at_once(console: Console, pool: asyncpg.Pool) -> None:
+    await pool.execute("UPDATE partners SET profile = 'unity_ads' WHERE id = 'adnet'")
+    asked = ("postback-template", "offered", "--app", "shop", "--partner", "adnet")
+    assert "account.game_id: It is missing" in console.refusal(*asked, code=1)
+    assert console.facts("postback-template", "list") == []
+    [made] = console.facts(*asked, "--account", "game_id=12/34")
+    assert (made["event"], made["mode"], made["partner"], made["method"]) == ("install", "attributed", "adnet", "GET")
+    assert made["url"].startswith("https://postback.unityads.unity3d.com/games/12%2F34/install?")
+    assert "stands already" in console.refusal(*asked, "--account", "game_id=12/34", code=1)
+    assert "offers postbacks of install" in console.refusal(*asked, "--account", "game_id=1", "--event", "x", code=1)
+    assert "no NAME=VALUE" in console.refusal(*asked, "--account", "game_id", code=2)
+    assert "'nobody' does not exist" in console.refusal(*asked[:-1], "nobody", code=1)
+    assert len(console.facts("postback-template", "list")) == 1
+
+
+async def test_a_draft_offers_templates_that_are_off_and_a_partner_without_profile_generic_ones(
+    console: Console, pool: asyncpg.Pool
+) -> None:
+    asked = ("postback-template", "offered", "--app", "shop", "--partner", "adnet", "--account")
+    generic = console.facts(*asked, "host=pb.example")
+    assert [(one["event"], one["mode"]) for one in generic] == [("install", "attributed"), ("payment", "attributed")]
+    await pool.execute("UPDATE partners SET profile = 'yandex_direct' WHERE id = 'adnet'")
+    drafts = console.facts(*asked[:-1])
+    assert {one["mode"] for one in drafts} == {"off"}
+    await pool.execute("UPDATE partners SET profile = 'a_file_of_mine' WHERE id = 'adnet'")
+    assert "is a file of yours" in console.refusal(*asked[:-1], code=1)

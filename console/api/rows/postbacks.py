@@ -8,6 +8,7 @@ from msgspec import Meta
 from console.api.route import Page, Route, number, whole
 from console.manage.checks import Text
 from console.manage.postbacks import Postback, PostbackFilter, list_postbacks, resend_postback, show_postback
+from console.manage.profile_templates import OfferedTemplates, create_offered
 from console.manage.templates import (
     LISTED_MAX,
     ChangedTemplate,
@@ -49,6 +50,10 @@ TEMPLATES: tuple[Route, ...] = (
           body=NewTemplate, answer=Template, status=201, does="A template: from now on its event is told.",
           owner="partner",
           call=lambda c: create_template(c.connection, c.by, c.body)),
+    Route(name="create_offered_templates", method="POST", path="/postback-templates/offered", role="manage",
+          body=OfferedTemplates, answer=Page[Template], status=201,
+          does="The templates that a partner's profile offers; those of a draft are off.",
+          call=lambda c: whole(create_offered(c.connection, c.by, c.body))),
     Route(name="show_postback_template", method="GET", path="/postback-templates/{postback_template}", role="read",
           answer=Template, does="One template.",
           call=lambda c: show_template(c.connection, number(c, "postback_template"))),
