@@ -100,8 +100,8 @@ def offered(
         if not said:
             raise ConfigError(f"--account {pair!r} is no NAME=VALUE")
         given[name.strip()] = value
-    asked = OfferedTemplates(app=app, partner=partner, account=given, event=event)
-    made = with_postgres(lambda connection: create_offered(connection, shell_user(), asked))
+    asked = OfferedTemplates(app=app, account=given, event=event)
+    made = with_postgres(lambda connection: create_offered(connection, shell_user(), partner, asked))
     if json:
         print_json([msgspec.to_builtins(one) for one in made])
         return

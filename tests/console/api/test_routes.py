@@ -40,7 +40,7 @@ BODIES: dict[str, Any] = {
         "event": "install",
         "url": "https://a.example/{click_id}",
     },
-    "create_offered_templates": {"app": "NAME", "partner": "NAME", "account": {"host": "pb.example"}},
+    "create_offered_templates": {"app": "NAME", "account": {"host": "pb.example"}},
     "change_postback_template": {"mode": "all"},
     "try_postback_template": {"send": False},
     "set_skan_schema": {"fine": [{"from": 0, "to": 9, "events": ["purchase"]}]},
