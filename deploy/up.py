@@ -25,6 +25,8 @@ from process.postgres import AWAY
 from schemas.errors import ConfigError, TouchlineError
 from schemas.ports import PORTS
 from schemas.settings import Settings
+from schemas.skan.ads import signing_keys
+from schemas.skan.keys import AppleKeys
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ async def up(settings: Settings, stop: asyncio.Event, *, demo: bool, started_at:
     """Postgres, migrations, edge, consumers, console; until `stop`, then the other way round."""
     console = Console(soft_wrap=True, highlight=False)
     settings = replace(settings, data=settings.data.absolute())
+    # the roles would refuse them one by one, again and again
+    AppleKeys(settings.skan_keys)
+    signing_keys(settings.skan_networks)
     lock = _lock(settings.data)
     postgres = None if settings.database_url else Postgres(settings.own_postgres())
     edges: list[Child] = []

@@ -19,9 +19,8 @@ from schemas.skan.web_ads import host_of
 class SkanIds:
     """Made once: the list changes with a restart."""
 
-    def __init__(self, ids: IdList | None) -> None:
-        self._json = None if ids is None else msgspec.json.encode(ids)
-        self._xml = None if ids is None else plist(ids)
+    def __init__(self, ids: IdList) -> None:
+        self._json, self._xml = msgspec.json.encode(ids), plist(ids)
 
     async def json(self, _: web.Request) -> web.Response:
         """GET /skadnetworkids.json"""
@@ -32,8 +31,8 @@ class SkanIds:
         return _file(self._xml, "application/xml")
 
 
-def read_ids(settings: Settings) -> IdList | None:
-    """The list of the operator, else that of the networks whose ads are signed; None without either.
+def read_ids(settings: Settings) -> IdList:
+    """The list of the operator, else that of the networks whose ads are signed, which may be none.
 
     Raises ConfigError, which names the setting and the field.
     """
@@ -49,7 +48,7 @@ def read_ids(settings: Settings) -> IdList | None:
         if network_id(network) is None:
             raise ConfigError(f"TOUCHLINE_SKAN_NETWORKS: {network[:60]!r} is no network's id")
     entries = tuple(Entry(skadnetwork_id=network) for network in networks)
-    return IdList(company_domain=host_of(settings.printed_url()), entries=entries) if entries else None
+    return IdList(company_domain=host_of(settings.printed_url()), entries=entries)
 
 
 def plist(ids: IdList) -> bytes:
@@ -58,7 +57,5 @@ def plist(ids: IdList) -> bytes:
     return plistlib.dumps({"SKAdNetworkItems": [{"SKAdNetworkIdentifier": name} for name in names]})
 
 
-def _file(content: bytes | None, content_type: str) -> web.Response:
-    if content is None:
-        return answer.problem(404, "no_networks", "No ad networks are configured here.").response()
+def _file(content: bytes, content_type: str) -> web.Response:
     return web.Response(body=content, content_type=content_type, headers=answer.EVERYWHERE)

@@ -191,7 +191,6 @@ CASES = [
     Case(OWN, 503, "database_away", headers=APP, distress=True),
     *TAPS,
     *(Case(path, 200) for path in IDS),
-    *(Case(path, 404, "no_networks", distress=True) for path in IDS),
     Case("/openapi.json", 200),
     Case("/touchline.js", 200),
     *(Case(path, 200, headers=OWN_HOST) for path in WELL_KNOWN),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -309,3 +310,24 @@ def test_a_second_instance_is_refused_with_a_sentence(product: Product) -> None:
     assert words.returncode == 1
     assert "another Touchline is already running on" in words.stderr
     assert "Traceback" not in words.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("TOUCHLINE_SKAN_KEYS", "MFkw", "key 1 is no public key"),
+        ("TOUCHLINE_SKAN_NETWORKS", "a.skadnetwork=/no/such/file", "the key of a.skadnetwork cannot be read"),
+    ],
+)
+def test_a_bad_key_stops_the_start_with_a_sentence(tmp_path: Path, setting: str, value: str, words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, TOUCHLINE, "up", "--data", str(tmp_path / "data")],
+        env={**os.environ, setting: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"{setting}: {words}" in done.stderr
+    assert not (tmp_path / "data").exists()

@@ -84,6 +84,9 @@ class Edge:
         return 0.0
 
 
+NO_IDS = IdList(company_domain="localhost", entries=())
+
+
 @asynccontextmanager
 async def running_edge(
     data: Path,
@@ -91,7 +94,7 @@ async def running_edge(
     fast: bool = True,
     pool: Any = None,
     network_keys: Mapping[str, EllipticCurvePrivateKey] = MappingProxyType({}),
-    ids: IdList | None = None,
+    ids: IdList = NO_IDS,
 ) -> AsyncIterator[Edge]:
     """Made of the same parts as ingest/app.py makes it; `fast` False: aiohttp's handlers serve everything."""
     edge = Edge(data)

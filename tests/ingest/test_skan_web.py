@@ -213,11 +213,12 @@ async def test_without_a_file_they_are_our_own_networks(tmp_path: Path, url: str
             assert (answer.status, await answer.read()) == (200, b"")
 
 
-@pytest.mark.parametrize("path", ["/skadnetworkids.json", "/skadnetworkids.xml"])
-async def test_without_either_there_is_no_list(client: aiohttp.ClientSession, path: str) -> None:
-    for method in ("GET", "HEAD"):
-        async with client.request(method, path) as answer:
-            assert (answer.status, answer.headers["X-Touchline-Reason"]) == (404, "no_networks")
+async def test_without_either_the_list_is_empty(tmp_path: Path) -> None:
+    async with serving(tmp_path, ids=read_ids(Settings.read({}))) as client:
+        async with client.get("/skadnetworkids.json") as answer:
+            assert await answer.json() == {"company_domain": "localhost", "skadnetwork_ids": []}
+        async with client.get("/skadnetworkids.xml") as answer:
+            assert plistlib.loads(await answer.read()) == {"SKAdNetworkItems": []}
 
 
 @pytest.mark.parametrize(
