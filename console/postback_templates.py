@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from console.manage.common import shell_user
+from console.manage.common import Part, shell_user
 from console.manage.profile_templates import OfferedTemplates, create_offered
 from console.manage.templates import (
     LISTED_MAX,
@@ -119,7 +119,7 @@ def list_(
 ) -> None:
     """Postback templates, the newest first."""
     found = with_postgres(
-        lambda connection: list_templates(connection, app=app, partner=partner, deleted=deleted, limit=limit)
+        lambda connection: list_templates(connection, Part(limit), app=app, partner=partner, deleted=deleted)
     )
     if json:
         print_json([msgspec.to_builtins(one) for one in found])

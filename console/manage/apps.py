@@ -166,11 +166,12 @@ async def change_app(connection: asyncpg.Connection, by: str, app: str, asked: A
 
 
 async def delete_app(connection: asyncpg.Connection, by: str, app: str) -> App:
-    """Revokes its keys; its rows stay. Raises Refused while links lead to it."""
+    """Revokes its keys; its rows stay. Raises Refused while links lead to it, or sources of SKAdNetwork are its own."""
     async with connection.transaction():
-        links = (await _lock(connection, app))["links"]
-        if links:
-            raise Conflict(None, f"app {app!r} has links, {links} of them: delete them first.")
+        locked = await _lock(connection, app)
+        for what in ("links", "sources"):
+            if locked[what]:
+                raise Conflict(None, f"app {app!r} has {what}, {locked[what]} of them: delete them first.")
         before = await show_app(connection, app)
         await connection.fetch(load("manage")["revoke_keys"], app, None)
         await connection.execute(load("manage")["delete_app"], app)

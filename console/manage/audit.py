@@ -6,8 +6,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from console.manage.common import Part, from_row
-from console.manage.refusals import Invalid
+from console.manage.common import Part, from_row, number_after
 from schemas.sql import load
 
 
@@ -29,8 +28,5 @@ async def list_audit(
     connection: asyncpg.Connection, part: Part, *, kind: str | None = None, subject: str | None = None
 ) -> list[Entry]:
     """The latest first; of a kind, of one thing. Raises Invalid when `after` is no number."""
-    if part.after is not None and not (part.after.isascii() and part.after.isdigit() and len(part.after) < 19):
-        raise Invalid("after", "is the id of an entry: a number.")
-    after = None if part.after is None else int(part.after)
-    rows = await connection.fetch(load("audit")["audit"], kind, subject, after, part.limit)
+    rows = await connection.fetch(load("audit")["audit"], kind, subject, number_after(part), part.limit)
     return [from_row(Entry, row, "before", "after") for row in rows]

@@ -133,11 +133,12 @@ async def change_campaign(connection: asyncpg.Connection, by: str, campaign: str
 
 
 async def delete_campaign(connection: asyncpg.Connection, by: str, campaign: str) -> Campaign:
-    """Its rows stay. Raises Refused while it has links."""
+    """Its rows stay. Raises Refused while it has links, or sources of SKAdNetwork."""
     async with connection.transaction():
-        links = (await lock_campaign(connection, campaign))["links"]
-        if links:
-            raise Conflict(None, f"campaign {campaign!r} has links, {links} of them: delete them first.")
+        locked = await lock_campaign(connection, campaign)
+        for what in ("links", "sources"):
+            if locked[what]:
+                raise Conflict(None, f"campaign {campaign!r} has {what}, {locked[what]} of them: delete them first.")
         before = await show_campaign(connection, campaign)
         await connection.execute(load("campaigns")["delete"], campaign)
         after = await show_campaign(connection, campaign)

@@ -38,6 +38,23 @@ class Part(msgspec.Struct, frozen=True):
     after: str | None = None
 
 
+def known_number(kind: str, id: int) -> int:
+    """An id that a thing could have. Raises Missing."""
+    if not 0 < id < 2**63:
+        raise Missing(kind, str(id))
+    return id
+
+
+def number_after(part: Part) -> int | None:
+    """`after` of things that are numbered. Raises Invalid."""
+    after = part.after
+    if after is None:
+        return None
+    if not (after.isascii() and after.isdigit() and len(after) < 19):
+        raise Invalid("after", "is the `next` of the part before: a number.")
+    return int(after)
+
+
 def shell_user() -> str:
     """Who changes something from the shell, as the audit names it."""
     try:

@@ -5,8 +5,8 @@ from datetime import date, datetime
 import asyncpg
 import msgspec
 
-from console.manage.common import Missing, Refused, note
-from console.manage.forms import LISTED_MAX, TEXT_CHARS_MAX, amount_micros, currency_of, owners
+from console.manage.common import Missing, Part, Refused, known_number, note, number_after
+from console.manage.forms import LISTED, TEXT_CHARS_MAX, amount_micros, currency_of, owners
 from schemas.money import from_micros
 from schemas.spreading import DAYS_MAX, FIRST_DAY, hours_of, spread, zone_named
 from schemas.sql import load
@@ -71,18 +71,18 @@ async def create_correction(connection: asyncpg.Connection, by: str, asked: NewC
 
 
 async def list_corrections(
-    connection: asyncpg.Connection, *, campaign: str | None = None, deleted: bool = True, limit: int = LISTED_MAX
+    connection: asyncpg.Connection, part: Part = LISTED, *, campaign: str | None = None, deleted: bool = True
 ) -> list[Correction]:
-    """The newest first; deleted ones stay in the list."""
-    rows = await connection.fetch(load("money")["corrections"], campaign, None, deleted, min(limit, LISTED_MAX))
+    """The newest first; deleted ones stay in the list. Raises Invalid."""
+    values = (campaign, None, deleted, part.limit, number_after(part))
+    rows = await connection.fetch(load("money")["corrections"], *values)
     return [_shown(row) for row in rows]
 
 
 async def show_correction(connection: asyncpg.Connection, id: int) -> Correction:
     """Also a deleted one. Raises Missing."""
-    row = None
-    if 0 < id < 2**63:
-        row = await connection.fetchrow(load("money")["corrections"], None, id, True, 1)
+    values = (None, known_number("correction", id), True, 1, None)
+    row = await connection.fetchrow(load("money")["corrections"], *values)
     if row is None:
         raise Missing("correction", str(id))
     return _shown(row)

@@ -2,12 +2,14 @@
 
 import asyncpg
 
-from console.manage.common import Missing, Refused
+from console.manage.common import Missing, Part, Refused
 from schemas.money import MICROS_MAX, is_currency, to_micros
 from schemas.sql import load
 
 TEXT_CHARS_MAX = 200
 LISTED_MAX = 1000
+LISTED = Part(LISTED_MAX)
+"""Of a list that nobody asked a part of."""
 
 
 def amount_micros(field: str, text: str | None) -> int:

@@ -9,14 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from console.manage.checks import shown
-from console.manage.common import ALL, Conflict, Invalid, Missing, Part, Within, note
+from console.manage.common import ALL, Conflict, Invalid, Missing, Part, Within, known_number, note, number_after
 from console.manage.forms import owners
 from schemas.skan.sources import SourceKind
 from schemas.sql import load
 
 NETWORK_CHARS_MAX = 100
 CAMPAIGN_ID_MAX = 100
-ID_MAX = 2**63 - 1
 _DIGITS = re.compile(r"[0-9]{2,4}")
 
 CampaignId = Annotated[int, Meta(ge=1, le=CAMPAIGN_ID_MAX)]
@@ -76,22 +75,18 @@ async def list_sources(
     part: Part,
 ) -> list[Source]:
     """By id, the oldest first. Raises Invalid when `after` is no number."""
-    after = part.after
-    if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Invalid("after", "is the id of a source: a number.")
     rows = await connection.fetch(
         load("skan_meaning")["sources"],
         *(app, campaign, None, within.apps, within.partner, deleted),
-        *(None if after is None else int(after), part.limit),
+        *(number_after(part), part.limit),
     )
     return [_shown(row) for row in rows]
 
 
 async def show_source(connection: asyncpg.Connection, id: int) -> Source:
     """Also a deleted one. Raises Missing."""
-    row = None
-    if 0 < id <= ID_MAX:
-        row = await connection.fetchrow(load("skan_meaning")["sources"], None, None, id, None, None, True, None, 1)
+    values = (None, None, known_number("skan source", id), None, None, True, None, 1)
+    row = await connection.fetchrow(load("skan_meaning")["sources"], *values)
     if row is None:
         raise Missing("skan source", str(id))
     return _shown(row)

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from console.manage.common import Missing, Refused, note
-from console.manage.forms import LISTED_MAX, amount_micros, currency_of, one_line, owners, price_micros
+from console.manage.common import Missing, Part, Refused, known_number, note, number_after
+from console.manage.forms import LISTED, amount_micros, currency_of, one_line, owners, price_micros
 from schemas.money import MICROS, from_micros
 from schemas.sql import load
 from schemas.tariffs import MILESTONES, Model
@@ -75,16 +75,17 @@ async def create_tariff(connection: asyncpg.Connection, by: str, asked: NewTarif
 
 
 async def list_tariffs(
-    connection: asyncpg.Connection, *, campaign: str | None = None, deleted: bool = False, limit: int = LISTED_MAX
+    connection: asyncpg.Connection, part: Part = LISTED, *, campaign: str | None = None, deleted: bool = False
 ) -> list[Tariff]:
-    """The newest first."""
-    rows = await connection.fetch(load("money")["tariffs"], campaign, None, deleted, min(limit, LISTED_MAX))
+    """The newest first. Raises Invalid."""
+    values = (campaign, None, deleted, part.limit, number_after(part))
+    rows = await connection.fetch(load("money")["tariffs"], *values)
     return [_shown(row) for row in rows]
 
 
 async def show_tariff(connection: asyncpg.Connection, id: int) -> Tariff:
     """Also a deleted one. Raises Missing."""
-    row = await connection.fetchrow(load("money")["tariffs"], None, _known_id(id), True, 1)
+    row = await connection.fetchrow(load("money")["tariffs"], None, known_number("tariff", id), True, 1, None)
     if row is None:
         raise Missing("tariff", str(id))
     return _shown(row)
@@ -111,16 +112,10 @@ async def delete_tariff(connection: asyncpg.Connection, by: str, id: int) -> Tar
 
 
 async def _to_change(connection: asyncpg.Connection, id: int) -> Tariff:
-    row = await connection.fetchrow(load("money")["lock_tariff"], _known_id(id))
+    row = await connection.fetchrow(load("money")["lock_tariff"], known_number("tariff", id))
     if row is None or row["deleted_at"] is not None:
         raise Missing("tariff", str(id))
     return _shown(row)
-
-
-def _known_id(id: int) -> int:
-    if not 0 < id < 2**63:
-        raise Missing("tariff", str(id))
-    return id
 
 
 def _checked(asked: NewTariff) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from console.manage.common import Missing, Refused, note
+from console.manage.common import Missing, Part, Refused, known_number, note, number_after
 from console.urls import checked_url
 from schemas.macro_values import PREFIXES, known_macros
 from schemas.macros import check_json, check_url, macros_in
@@ -20,6 +20,7 @@ Method = Literal["GET", "POST"]
 EVENT_CHARS_MAX = 100
 BODY_CHARS_MAX = 20_000
 LISTED_MAX = 10_000
+LISTED = Part(LISTED_MAX)
 
 
 class NewTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,20 +91,22 @@ async def create_template(connection: asyncpg.Connection, by: str, asked: NewTem
 
 async def list_templates(
     connection: asyncpg.Connection,
+    part: Part = LISTED,
     *,
     app: str | None = None,
     partner: str | None = None,
     deleted: bool = False,
-    limit: int = LISTED_MAX,
 ) -> list[Template]:
-    """The newest first."""
-    rows = await connection.fetch(load("templates")["list"], None, app, partner, deleted, min(limit, LISTED_MAX))
+    """The newest first. Raises Invalid."""
+    values = (None, app, partner, deleted, part.limit, number_after(part))
+    rows = await connection.fetch(load("templates")["list"], *values)
     return [_shown(row) for row in rows]
 
 
 async def show_template(connection: asyncpg.Connection, id: int) -> Template:
     """Also a deleted one. Raises Missing."""
-    row = await connection.fetchrow(load("templates")["list"], _known_id(id), None, None, True, 1)
+    values = (known_number("postback template", id), None, None, True, 1, None)
+    row = await connection.fetchrow(load("templates")["list"], *values)
     if row is None:
         raise Missing("postback template", str(id))
     return _shown(row)
@@ -134,7 +137,7 @@ async def delete_template(connection: asyncpg.Connection, by: str, id: int) -> T
 
 
 async def _to_change(connection: asyncpg.Connection, id: int) -> Template:
-    row = await connection.fetchrow(load("templates")["lock"], _known_id(id))
+    row = await connection.fetchrow(load("templates")["lock"], known_number("postback template", id))
     if row is None:
         raise Missing("postback template", str(id))
     return _shown(row)
@@ -146,12 +149,6 @@ def _wanted(before: Template, asked: ChangedTemplate) -> Template:
     if asked.method == "GET":
         said.setdefault("body", None)
     return msgspec.structs.replace(before, **said)
-
-
-def _known_id(id: int) -> int:
-    if not 0 < id < 2**63:
-        raise Missing("postback template", str(id))
-    return id
 
 
 def _checked(

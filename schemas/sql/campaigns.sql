@@ -11,9 +11,10 @@ UPDATE campaigns SET title = $2, kind = $3, traffic = $4, partner = $5, cost = $
 UPDATE campaigns SET deleted_at = now() WHERE id = $1;
 
 -- name: lock
--- Nobody else changes it meanwhile; how many links it has.
+-- Nobody else changes it meanwhile; how many links it has, and how many sources of SKAdNetwork stand for it.
 SELECT c.id, c.kind, c.partner,
-       (SELECT count(*) FROM links l WHERE l.campaign = c.id AND l.deleted_at IS NULL) AS links
+       (SELECT count(*) FROM links l WHERE l.campaign = c.id AND l.deleted_at IS NULL) AS links,
+       (SELECT count(*) FROM skan_sources s WHERE s.campaign = c.id AND s.deleted_at IS NULL) AS sources
 FROM campaigns c WHERE c.id = $1 AND c.deleted_at IS NULL FOR UPDATE OF c;
 
 -- name: campaigns

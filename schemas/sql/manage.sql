@@ -43,8 +43,9 @@ ORDER BY a.id LIMIT $6;
 SELECT id, fallback_url, kind FROM apps WHERE id = $1 AND deleted_at IS NULL;
 
 -- name: lock_app
--- Nobody else changes it meanwhile; how many links lead to it.
-SELECT a.id, (SELECT count(*) FROM links l WHERE l.app = a.id AND l.deleted_at IS NULL) AS links
+-- Nobody else changes it meanwhile; how many links lead to it, and how many sources of SKAdNetwork it has.
+SELECT a.id, (SELECT count(*) FROM links l WHERE l.app = a.id AND l.deleted_at IS NULL) AS links,
+       (SELECT count(*) FROM skan_sources s WHERE s.app = a.id AND s.deleted_at IS NULL) AS sources
 FROM apps a WHERE a.id = $1 AND a.deleted_at IS NULL FOR UPDATE OF a;
 
 -- name: put_partner

@@ -12,9 +12,10 @@ INSERT INTO tariffs (campaign, app, model, event, micros, share_ppm, days, curre
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *;
 
 -- name: tariffs
--- Tariffs of campaign $1, or ($2) one, deleted ones too ($3); at most $4, the newest.
+-- Tariffs of campaign $1, or ($2) one, deleted ones too ($3); at most $4, the newest before $5.
 SELECT * FROM tariffs
 WHERE ($1::text IS NULL OR campaign = $1) AND ($2::bigint IS NULL OR id = $2) AND ($3 OR deleted_at IS NULL)
+  AND ($5::bigint IS NULL OR id < $5)
 ORDER BY id DESC LIMIT $4;
 
 -- name: lock_tariff
@@ -39,9 +40,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *;
 INSERT INTO correction_hours (correction, hour, micros) SELECT $1, * FROM unnest($2::int[], $3::bigint[]);
 
 -- name: corrections
--- Corrections of campaign $1, or ($2) one, deleted ones too ($3); at most $4, the newest.
+-- Corrections of campaign $1, or ($2) one, deleted ones too ($3); at most $4, the newest before $5.
 SELECT c.*, (SELECT count(*) FROM correction_hours h WHERE h.correction = c.id) AS hours FROM corrections c
 WHERE ($1::text IS NULL OR campaign = $1) AND ($2::bigint IS NULL OR id = $2) AND ($3 OR deleted_at IS NULL)
+  AND ($5::bigint IS NULL OR id < $5)
 ORDER BY id DESC LIMIT $4;
 
 -- name: delete_correction

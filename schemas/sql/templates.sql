@@ -13,10 +13,11 @@ INSERT INTO postback_templates (app, partner, event, mode, first_only, method, u
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *;
 
 -- name: list
--- Templates, the newest first: ($1) one, ($2) those of an app, ($3) of a partner, ($4) deleted ones too; at most $5.
+-- Templates, the newest first: ($1) one, ($2) those of an app, ($3) of a partner, ($4) deleted ones too; at most $5,
+-- before $6.
 SELECT * FROM postback_templates
 WHERE ($1::bigint IS NULL OR id = $1) AND ($2::text IS NULL OR app = $2) AND ($3::text IS NULL OR partner = $3)
-AND ($4 OR deleted_at IS NULL) ORDER BY id DESC LIMIT $5;
+AND ($4 OR deleted_at IS NULL) AND ($6::bigint IS NULL OR id < $6) ORDER BY id DESC LIMIT $5;
 
 -- name: lock
 -- One that is about to change.

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from console.api.route import LIMITED, Page, Route, number, whole
+from console.api.route import LIMITED, DeletedToo, Page, Route, number, page, whole
 from console.manage.checks import Text
 from console.manage.corrections import (
     Correction,
@@ -33,12 +33,10 @@ from console.manage.tariffs import (
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 
 
-class OfCampaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of them, at most 1 000."""
+class OfCampaign(DeletedToo, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of them, the newest first."""
 
     campaign: Text | None = None
-    deleted: bool = False
-    limit: Annotated[int, Meta(ge=1, le=LISTED_MAX)] = LISTED_MAX
 
 
 class RatesAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,8 +59,8 @@ class MoneyAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 TARIFFS: tuple[Route, ...] = (
     Route(name="list_tariffs", method="GET", path="/tariffs", role="read", query=OfCampaign, answer=Page[Tariff],
           does="Tariffs; limited tokens name a campaign.", needs={"apps": "campaign", "partner": "campaign"},
-          call=lambda c: whole(list_tariffs(
-              c.connection, campaign=c.query.campaign, deleted=c.query.deleted, limit=c.query.limit))),
+          call=lambda c: page(c.query, list_tariffs(
+              c.connection, c.query.part, campaign=c.query.campaign, deleted=c.query.deleted))),
     Route(name="create_tariff", method="POST", path="/tariffs", role="manage", body=NewTariff, answer=Tariff,
           status=201, does="A tariff of a campaign; it prices what is stored from now on.", refuses=("partner",),
           call=lambda c: create_tariff(c.connection, c.by, c.body)),
@@ -82,8 +80,8 @@ CORRECTIONS: tuple[Route, ...] = (
     Route(name="list_corrections", method="GET", path="/corrections", role="read", query=OfCampaign,
           answer=Page[Correction], does="Corrections; limited tokens name a campaign.",
           needs={"apps": "campaign", "partner": "campaign"},
-          call=lambda c: whole(list_corrections(
-              c.connection, campaign=c.query.campaign, deleted=c.query.deleted, limit=c.query.limit))),
+          call=lambda c: page(c.query, list_corrections(
+              c.connection, c.query.part, campaign=c.query.campaign, deleted=c.query.deleted))),
     Route(name="create_correction", method="POST", path="/corrections", role="manage", body=NewCorrection,
           answer=Correction, status=201, does="A sum, spread over the hours of its days.", refuses=("partner",),
           call=lambda c: create_correction(c.connection, c.by, c.body)),

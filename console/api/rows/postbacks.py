@@ -1,16 +1,12 @@
 """Rows of postbacks: their templates, what was sent, and what became of it."""
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
 
-from console.api.route import Page, Route, number, whole
+from console.api.route import DeletedToo, Page, Route, number, page, whole
 from console.manage.checks import Text
 from console.manage.postbacks import Postback, PostbackFilter, list_postbacks, resend_postback, show_postback
 from console.manage.profile_templates import OfferedTemplates, create_offered
 from console.manage.templates import (
-    LISTED_MAX,
     ChangedTemplate,
     NewTemplate,
     Template,
@@ -23,13 +19,11 @@ from console.manage.templates import (
 from console.manage.trials import Trial, try_template
 
 
-class TemplatesAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which templates."""
+class TemplatesAsked(DeletedToo, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which templates, the newest first."""
 
     app: Text | None = None
     partner: Text | None = None
-    deleted: bool = False
-    limit: Annotated[int, Meta(ge=1, le=LISTED_MAX)] = LISTED_MAX
 
 
 class TrialAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,9 +37,8 @@ TEMPLATES: tuple[Route, ...] = (
     Route(name="list_postback_templates", method="GET", path="/postback-templates", role="read",
           query=TemplatesAsked, answer=Page[Template], does="Templates of postbacks.",
           needs={"apps": "app", "partner": "partner"},
-          call=lambda c: whole(list_templates(
-              c.connection, app=c.query.app, partner=c.query.partner, deleted=c.query.deleted,
-              limit=c.query.limit))),
+          call=lambda c: page(c.query, list_templates(
+              c.connection, c.query.part, app=c.query.app, partner=c.query.partner, deleted=c.query.deleted))),
     Route(name="create_postback_template", method="POST", path="/postback-templates", role="manage",
           body=NewTemplate, answer=Template, status=201, does="A template: from now on its event is told.",
           owner="partner",

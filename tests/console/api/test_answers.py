@@ -119,6 +119,41 @@ async def test_a_list_is_read_page_by_page(api: Api) -> None:
         assert found == [str(n) for n in expected]
 
 
+NUMBERED: dict[str, dict[str, Any]] = {
+    "/tariffs": {"campaign": "c", "model": "cpi", "price": "1", "currency": "EUR", "starts_on": "2026-11-01"},
+    "/corrections": {
+        "campaign": "c", "app": "a", "amount": "1", "currency": "EUR", "starts_on": "2026-11-01",
+        "ends_on": "2026-11-01", "zone": "UTC",
+    },
+    "/postback-templates": {"app": "a", "event": "install", "url": "https://a.example/"},
+    "/skan/sources": {"app": "a", "campaign": "c"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NUMBERED)
+async def test_a_list_of_numbered_things_is_read_page_by_page(api: Api, path: str) -> None:
+    await api.connection.execute("INSERT INTO apps (id, title) VALUES ('a', '')")
+    await api.connection.execute("INSERT INTO campaigns (id, title) VALUES ('c', '')")
+    made = []
+    for n in range(5):
+        further = {"campaign_id": n + 1} if path == "/skan/sources" else {}
+        status, answer = await api.ask("POST", path, NUMBERED[path] | further)
+        assert status == 201, answer
+        made.append(answer["id"])
+    found: list[int] = []
+    after: dict[str, Any] = {}
+    while True:
+        _, answer = await api.ask("GET", path, limit=2, **after)
+        assert len(answer["items"]) <= 2
+        found += [one["id"] for one in answer["items"]]
+        if answer["next"] is None:
+            break
+        after = {"after": answer["next"]}
+    assert found == (made if path == "/skan/sources" else made[::-1])
+    status, answer = await api.ask("GET", path, after="x")
+    assert (status, answer["error"]["field"]) == (422, "after")
+
+
 async def test_a_postgres_that_is_away_is_said_and_when_to_ask_again(tmp_path: Path) -> None:
     away = {"TOUCHLINE_DATABASE_URL": "postgresql://touchline@127.0.0.1:1/nobody", "TOUCHLINE_DATA": str(tmp_path)}
     settings = Settings.read(away)

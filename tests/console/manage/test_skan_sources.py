@@ -6,6 +6,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from console.manage.apps import delete_app
+from console.manage.campaigns import delete_campaign
 from console.manage.common import ALL, Conflict, Missing, Part, Refused, Within
 from console.manage.skan_sources import NewSource, Source, create_source, delete_source, list_sources
 from tests.console.conftest import Console
@@ -106,3 +108,15 @@ def test_the_commands_do_the_same(console: Console) -> None:
     assert "source-identifier is missing" in said
     assert console.facts("skan", "source", "delete", str(made["id"]))["deleted_at"] is not None
     assert "does not exist" in console.refusal("skan", "source", "delete", str(made["id"]), code=1)
+
+
+async def test_an_app_and_a_campaign_with_sources_are_not_deleted(connection: asyncpg.Connection) -> None:
+    await connection.execute("INSERT INTO apps (id, title) VALUES ('lone', '')")
+    await connection.execute("INSERT INTO campaigns (id, title) VALUES ('lone', '')")
+    made = await make(connection, app="lone", campaign="lone", source_identifier="39")
+    for refused in (delete_app(connection, "me", "lone"), delete_campaign(connection, "me", "lone")):
+        with pytest.raises(Conflict, match="has sources, 1 of them: delete them first"):
+            await refused
+    await delete_source(connection, "me", made.id)
+    assert (await delete_campaign(connection, "me", "lone")).deleted_at is not None
+    assert (await delete_app(connection, "me", "lone")).deleted_at is not None
