@@ -8,15 +8,17 @@ import asyncpg
 import msgspec
 import typer
 
+from console.links import links
 from console.links_csv import parse, print_rows
 from console.manage.bulk_links import WrongFile, export_links, import_links
 from console.manage.common import shell_user
-from process.terminal import Json, complain, page, print_json, with_postgres
+from process.terminal import Command, Json, complain, page, print_json, with_postgres
 from schemas.errors import ConfigError
 
 WRONG_SHOWN = 20
 
 
+@links.command("import", cls=Command)
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, the first line names the columns.")],
     json: Json = False,
@@ -51,6 +53,7 @@ def import_(
             page().print(f"New {name}: {', '.join(new)}")
 
 
+@links.command("export", cls=Command)
 def export(app: Annotated[str | None, typer.Option(help="Only links of this app.")] = None) -> None:
     """Print every link that is not deleted as CSV, which `touchline link import` reads."""
 

@@ -4,12 +4,12 @@ import sys
 
 import msgspec
 
-from console.links import LinkId
+from console.links import LinkId, links
 from console.manage.profiles import kept_parameters
 from console.profiles import shipped
 from console.sheet_page import Facts, sheet_page
 from console.urls import edge_of
-from process.terminal import settings, with_postgres
+from process.terminal import Command, settings, with_postgres
 from schemas.errors import TouchlineError
 from schemas.links import Protection
 from schemas.sql import load
@@ -18,6 +18,7 @@ _macros = msgspec.json.Decoder(dict[str, str])
 _protection = msgspec.json.Decoder(Protection)
 
 
+@links.command("sheet", cls=Command)
 def sheet(link: LinkId) -> None:
     """Print the S2S integration sheet of a link as one HTML file, for the ad network: its parameters with the network's
     macros, an example, the answers. touchline link sheet ID > sheet.html"""
