@@ -11,6 +11,7 @@ from aiohttp import web
 from ingest import answer
 from ingest.hits import Hits
 from ingest.recorder import Recorder
+from ingest.short_bodies import read_short
 from process.metrics import Meters
 from schemas import metrics
 from schemas.codec import encode
@@ -43,15 +44,11 @@ class SkanHandler:
         return response
 
     async def _take(self, http: web.Request, framework: Framework) -> web.Response:
-        if (http.content_length or 0) > POSTBACK_BYTES_MAX:
-            return _too_large()
         try:
-            body = await http.read()
-        except web.HTTPRequestEntityTooLarge:
-            return _too_large()
+            body = await read_short(http, POSTBACK_BYTES_MAX)
         except web.RequestPayloadError as error:
             return answer.problem(400, "bad_body", f"The body cannot be read: {error}").response()
-        if len(body) > POSTBACK_BYTES_MAX:
+        if body is None:
             return _too_large()
         now_us = time.time_ns() // 1000
         postback = ApplePostback(v=1, id=new_id(now_us), framework=framework, body=body)

@@ -21,6 +21,7 @@ from ingest import answer
 from ingest.answer import Answer
 from ingest.bodies import without_path
 from ingest.hits import Hits
+from ingest.short_bodies import read_short
 from process.postgres import AWAY
 from schemas.errors import ConfigError, Refuse
 from schemas.skan.ads import Ad, ad_string, sign
@@ -69,7 +70,7 @@ class SkanWeb:
 
     async def _answer(self, http: web.Request) -> Answer:
         try:
-            body = await _read(http)
+            body = await read_short(http, BODY_BYTES_MAX)
             if body is None:
                 return answer.problem(413, "body_too_large", f"At most {BODY_BYTES_MAX} bytes a request.")
             tap = read_tap(body)
@@ -137,13 +138,3 @@ def signed_ad(row: asyncpg.Record, tap: Tap, key: EllipticCurvePrivateKey, now_m
         "timestamp": ad.timestamp_ms,
         "signature": sign(key, ad_string(ad)),
     }
-
-
-async def _read(http: web.Request) -> bytes | None:
-    """None for more than may be said."""
-    body = b""
-    async for part in http.content.iter_chunked(BODY_BYTES_MAX):
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            return None
-    return body
