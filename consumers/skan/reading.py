@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from consumers.skan.fields import check
 from consumers.skan.jws import PAYLOAD, claimed_payload, verified_payload
 from consumers.skan.strict_json import NotVerified, content_hash, read_object
-from consumers.skan.unsigned import Unsigned, read_unsigned
+from consumers.skan.unsigned import VALUES, Unsigned, read_unsigned
 from schemas.events import Framework
 from schemas.skan.keys import AppleKeys, Key
 from schemas.skan.signed import POSTBACK_ORDER, VERSIONS, Version, signed_string
@@ -100,7 +100,8 @@ def _skadnetwork(body: Mapping[str, Any], keys: AppleKeys) -> _Found:
     key = _key_of(body, signed_string(order, body), keys.of_version(version))
     signed = {name: body.get(name) for name in order}
     sequence, did_win = signed.get("postback-sequence-index"), signed.get("did-win")
-    values = read_unsigned(body, fine=version != "1.0", coarse=version == "4.0", sequence=sequence, did_win=did_win)
+    own = {name: body[name] for name in VALUES if name in body}
+    values = read_unsigned(own, fine=version != "1.0", coarse=version == "4.0", sequence=sequence, did_win=did_win)
     redownload, fidelity = signed.get("redownload"), signed.get("fidelity-type")
     by_campaign = "campaign-id" in order
     said = Said(

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 FINE_MAX = 63
 COARSE = ("low", "medium", "high")
+VALUES = ("conversion-value", "coarse-conversion-value")
+"""All that SKAdNetwork has of these."""
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 

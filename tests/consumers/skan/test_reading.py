@@ -221,6 +221,12 @@ def test_what_a_version_does_not_sign_is_not_believed() -> None:
     assert (of_old.conversion, of_old.source_app, of_old.interaction) == (None, None, None)
 
 
+def test_what_is_no_field_of_skadnetwork_is_not_spoken_of() -> None:
+    found = skan({**postback(), "ad-interaction-type": "hover", "country-code": 7})
+    assert found.reason == "It verifies under extra 1."
+    assert "country-code is left out" in kit(kit_postback(country_code=7)).reason
+
+
 @pytest.mark.parametrize("spelt", ["{}\n", " {}", "{}x", "({})", "", "====", "MEUC"])
 def test_a_signature_is_base64_and_nothing_else(spelt: str) -> None:
     body = postback()
